@@ -1,0 +1,1 @@
+"""Decide. No clock, disk, network, environment, randomness or logging in here."""

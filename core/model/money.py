@@ -1,0 +1,54 @@
+"""
+Exact numbers: parsing, rounding and printing of Decimal amounts.
+
+Every rounding of an amount in this program happens here, and each call says which way.
+The decimal context is Python's default (28 digits): a size of 18 digits times a price of
+10 digits is exact; `FEE_STEP` and `COST_STEP` keep products of three numbers short.
+"""
+
+import re
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+
+ZERO = Decimal(0)
+ONE = Decimal(1)
+
+COST_STEP = Decimal("0.00000001")
+"""Grain of fees and of a lot's cost share, in quote currency."""
+
+_AMOUNT = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
+
+
+def parse_amount(text: str) -> Decimal:
+    """
+    Read a plain decimal string.
+
+    Raises:
+        ValueError: Not plain ASCII digits with an optional sign and point: no exponent,
+            no NaN or Infinity, no underscore, no blank.
+    """
+    if not _AMOUNT.fullmatch(text):
+        raise ValueError(f"not a plain decimal amount: {text!r}")
+    return Decimal(text)
+
+
+def plain(amount: Decimal) -> str:
+    """Print an amount without exponent and without trailing zeros, so equal amounts look equal."""
+    text = format(amount, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+def round_down(amount: Decimal, step: Decimal) -> Decimal:
+    """Round to a multiple of `step`, toward minus infinity."""
+    return (amount / step).to_integral_value(ROUND_FLOOR) * step
+
+
+def round_up(amount: Decimal, step: Decimal) -> Decimal:
+    """Round to a multiple of `step`, toward plus infinity."""
+    return (amount / step).to_integral_value(ROUND_CEILING) * step
+
+
+def round_even(amount: Decimal, step: Decimal = COST_STEP) -> Decimal:
+    """Round to the nearest multiple of `step`, ties to even."""
+    return (amount / step).to_integral_value(ROUND_HALF_EVEN) * step

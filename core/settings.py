@@ -1,0 +1,468 @@
+"""
+Settings: read once, frozen, refused when unknown, hashed.
+
+Configuration files speak the field's language: percent points (`_pct`) and basis points (`_bps`). Here, and only
+here, both become fractions: a field `x_fraction` is fed by the key `x_pct` or `x_bps`. Every other field is fed by the
+key of its own name. There are no defaults: a limit that is not set blocks the start.
+"""
+
+import dataclasses
+import hashlib
+import json
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from functools import cache
+from typing import TypeVar
+
+from core.errors import ConfigError
+from core.model.money import plain
+from core.model.signals import Regime, Tier
+
+T = TypeVar("T")
+
+Document = Mapping[str, object]
+"""One parsed YAML file: str keys, and values of str, bool, int, Decimal, list and dict."""
+
+CONFIG_FILES = ("app", "policy", "signals", "universe")
+HASHED_FILES = ("policy", "signals", "universe")
+
+
+class Mode(Enum):
+    DRY_RUN = "DRY_RUN"
+    PAPER = "PAPER"
+    LIVE = "LIVE"
+
+
+# --- app.yaml ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppSection:
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeSection:
+    market: str
+    read_only: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopSection:
+    interval_seconds: int
+    cycle_deadline_seconds: int
+    min_free_disk_mb: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggingSection:
+    level: str
+    max_bytes: int
+    backup_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertsSection:
+    dedupe_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateSection:
+    snapshot_every_cycles: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperSection:
+    starting_cash_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulationSection:
+    seed: int
+    products: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketModel:
+    """The documented stand-in for a book where there are only candles (comments in app.yaml)."""
+
+    spread_fraction: Decimal
+    depth_fraction: Decimal
+    levels: int
+    maker_fill_share_fraction: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppSettings:
+    app: AppSection
+    exchange: ExchangeSection
+    loop: LoopSection
+    logging: LoggingSection
+    alerts: AlertsSection
+    state: StateSection
+    paper: PaperSection
+    simulation: SimulationSection
+    market_model: MarketModel
+
+
+# --- policy.yaml ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskLimits:
+    max_total_at_risk_fraction: Decimal
+    max_position_size_fraction: Decimal
+    min_position_size_fraction: Decimal
+    max_open_positions: int
+    max_new_positions_per_cycle: int
+    max_per_theme_pct: Mapping[str, Decimal]
+    """Percent points, by theme: `max_theme_fraction` is the reader."""
+    min_capital_usd: Decimal
+    min_trade_notional_usd: Decimal
+    max_order_notional_usd: Decimal
+    max_order_depth_fraction: Decimal
+    dust_threshold_usd: Decimal
+    daily_stop_pnl_fraction: Decimal
+    weekly_stop_pnl_fraction: Decimal
+    max_drawdown_fraction: Decimal
+    max_trades_per_day: int
+    max_trades_per_hour: int
+    min_seconds_between_trades: int
+    per_symbol_trade_spacing_seconds: int
+    cooldown_after_loss_trades: int
+    cooldown_minutes: int
+    per_symbol_cooldown_minutes: int
+    per_symbol_cooldown_after_loss_minutes: int
+    per_symbol_cooldown_after_stop_minutes: int
+    allow_pyramiding: bool
+    max_adds_per_asset_per_day: int
+    pyramid_cooldown_seconds: int
+
+    def max_theme_fraction(self, theme: str) -> Decimal | None:
+        """Return the cap of a theme as a fraction of equity; None when it has none."""
+        points = self.max_per_theme_pct.get(theme)
+        return None if points is None else points / 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionSizing:
+    tier_1_fraction: Decimal
+    tier_2_fraction: Decimal
+    tier_3_fraction: Decimal
+
+    def of(self, tier: Tier) -> Decimal:
+        return {
+            Tier.TIER_1: self.tier_1_fraction,
+            Tier.TIER_2: self.tier_2_fraction,
+            Tier.TIER_3: self.tier_3_fraction,
+        }[tier]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegimePolicy:
+    size_multiplier: Decimal
+    max_open_positions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitPolicy:
+    trailing_stop_enabled: bool
+    trailing_arms_at_fraction: Decimal
+    trailing_stop_fraction: Decimal
+    max_exit_slippage_fraction: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierFractions:
+    tier_1: Decimal
+    tier_2: Decimal
+    tier_3: Decimal
+
+    def of(self, tier: Tier) -> Decimal:
+        return {Tier.TIER_1: self.tier_1, Tier.TIER_2: self.tier_2, Tier.TIER_3: self.tier_3}[tier]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionPolicy:
+    maker_fee_fraction: Decimal
+    taker_fee_fraction: Decimal
+    maker_ttl_seconds: int
+    poll_interval_seconds: int
+    taker_fallback: bool
+    max_slippage_fraction: TierFractions
+    price_collar_fraction: TierFractions
+    max_quote_age_seconds: int
+    post_trade_reconcile_wait_seconds: Decimal
+    unknown_settle_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerLimits:
+    max_candle_age_seconds: int
+    max_stale_share_fraction: Decimal
+    max_consecutive_api_errors: int
+    max_api_errors_in_window: int
+    api_error_window_seconds: int
+    api_recovery_seconds: int
+    max_exceptions_in_window: int
+    exception_window_seconds: int
+    exception_recovery_seconds: int
+    crash_recovery_seconds: int
+    mismatch_cycles_to_reduce: int
+    mismatch_cycles_to_halt: int
+    max_clock_jump_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySettings:
+    profile: str
+    risk: RiskLimits
+    position_sizing: PositionSizing
+    regime: Mapping[Regime, RegimePolicy]
+    exits: ExitPolicy
+    execution: ExecutionPolicy
+    circuit_breakers: BreakerLimits
+
+
+# --- signals.yaml -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerSettings:
+    price_move_15m_fraction: float
+    price_move_60m_fraction: float
+    volume_spike_ratio: float
+    volume_spike_min_move_fraction: float
+    breakout_min_fraction: float
+    breakout_lookback_minutes: int
+    momentum_minutes: int
+    momentum_min_move_fraction: float
+    momentum_min_up_share_fraction: float
+    mean_reversion_minutes: int
+    mean_reversion_min_zscore: float
+    min_score: float
+    max_per_cycle: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegimeSettings:
+    benchmark: str
+    bull_24h_fraction: float
+    bear_24h_fraction: float
+    crash_24h_fraction: float
+    crash_60m_fraction: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvictionSettings:
+    strength_weight: float
+    confidence_weight: float
+    agreement_bonus: float
+    tier_1_bonus: float
+    min_conviction: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrategySettings:
+    enabled: bool
+    stop_fraction: Decimal
+    target_fraction: Decimal
+    max_hold_minutes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalSettings:
+    triggers: TriggerSettings
+    regime: RegimeSettings
+    conviction: ConvictionSettings
+    strategies: Mapping[str, StrategySettings]
+
+
+# --- universe.yaml ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierFloors:
+    assets: tuple[str, ...]
+    min_volume_24h_usd: Decimal
+    max_spread_fraction: Decimal
+    min_depth_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exclusions:
+    assets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hysteresis:
+    passes_to_return: int
+    failures_to_leave: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UniverseSettings:
+    quote_currencies: tuple[str, ...]
+    refresh_interval_seconds: int
+    max_products: int
+    min_eligible_products: int
+    tiers: Mapping[Tier, TierFloors]
+    depth_within_fraction: Decimal
+    exclusions: Exclusions
+    themes: Mapping[str, tuple[str, ...]]
+    hysteresis: Hysteresis
+
+
+# --- all of it --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The whole effective configuration of a run, with its hashes (16 hex digits each)."""
+
+    app: AppSettings
+    policy: PolicySettings
+    signals: SignalSettings
+    universe: UniverseSettings
+    config_hash: str
+    app_hash: str
+
+
+def build_settings(documents: Mapping[str, Document]) -> Settings:
+    """
+    Build settings from the four parsed files, keyed by their names without `.yaml`.
+
+    Raises:
+        ConfigError: A key is missing, unknown or of the wrong type; the message names file and key.
+    """
+    return Settings(
+        app=_build(AppSettings, documents["app"], "app.yaml"),
+        policy=_build(PolicySettings, documents["policy"], "policy.yaml"),
+        signals=_build(SignalSettings, documents["signals"], "signals.yaml"),
+        universe=_build(UniverseSettings, documents["universe"], "universe.yaml"),
+        config_hash=hash_documents({name: documents[name] for name in HASHED_FILES}),
+        app_hash=hash_documents({"app": documents["app"]}),
+    )
+
+
+def hash_documents(documents: Mapping[str, Document]) -> str:
+    """
+    Return the first 16 hex digits of SHA-256 over the canonical JSON of the documents.
+
+    Numbers are written plainly, so 25, 25.0 and 25.00 hash alike; comments and key order do not count.
+    """
+    text = json.dumps(_canonical(documents), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _canonical(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(key): _canonical(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    if isinstance(value, bool | str):
+        return value
+    if isinstance(value, int | Decimal):
+        return {"number": plain(Decimal(value))}
+    raise ConfigError(f"a value of type {type(value).__name__} cannot be part of the configuration")
+
+
+@cache
+def _field_types(cls: type) -> Mapping[str, object]:
+    return typing.get_type_hints(cls)
+
+
+def _build(cls: type[T], document: object, where: str) -> T:
+    if not isinstance(document, Mapping):
+        raise ConfigError(f"{where}: expected a section with keys, found {document!r}")
+    unread = set(document)
+    values: dict[str, object] = {}
+    for name, kind in _field_types(cls).items():
+        key = _key_of(name, document)
+        if key is None:
+            raise ConfigError(f"{where}: {_spoken_key(name)} is missing; set it, there is no default")
+        unread.discard(key)
+        scale = _SCALES.get(key.rsplit("_", 1)[-1]) if name.endswith("_fraction") else None
+        values[name] = _convert(kind, document[key], f"{where}: {key}", scale)
+    if unread:
+        raise ConfigError(f"{where}: unknown key {min(unread)!r}; remove it or correct its spelling")
+    return cls(**values)
+
+
+_SCALES = {"pct": Decimal(100), "bps": Decimal(10000)}
+
+
+def _key_of(name: str, document: Mapping[str, object]) -> str | None:
+    if not name.endswith("_fraction"):
+        return name if name in document else None
+    stem = name.removesuffix("_fraction")
+    return next((key for key in (f"{stem}_pct", f"{stem}_bps") if key in document), None)
+
+
+def _spoken_key(name: str) -> str:
+    stem = name.removesuffix("_fraction")
+    return f"{stem}_pct (or {stem}_bps)" if stem != name else name
+
+
+def _convert(kind: object, value: object, where: str, scale: Decimal | None) -> object:
+    """Turn one parsed value into the field's type, or say what is wrong with it."""
+    origin = typing.get_origin(kind)
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        if kind is TierFractions and scale is not None and isinstance(value, Mapping):
+            value = {tier: _number(item, f"{where}.{tier}") / scale for tier, item in value.items()}
+        return _build(kind, value, where)
+    if origin is Mapping:
+        return _convert_mapping(kind, value, where)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise ConfigError(f"{where}: expected a list, found {value!r}")
+        item_kind = typing.get_args(kind)[0]
+        return tuple(_convert(item_kind, item, f"{where}[{i}]", None) for i, item in enumerate(value))
+    return _convert_scalar(kind, value, where, scale)
+
+
+def _convert_mapping(kind: object, value: object, where: str) -> Mapping[object, object]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where}: expected a section with keys, found {value!r}")
+    key_kind, item_kind = typing.get_args(kind)
+    return types.MappingProxyType(
+        {
+            _convert_scalar(key_kind, key, where, None): _convert(item_kind, item, f"{where}.{key}", None)
+            for key, item in value.items()
+        }
+    )
+
+
+def _convert_scalar(kind: object, value: object, where: str, scale: Decimal | None) -> object:
+    if kind is bool:
+        if isinstance(value, bool):
+            return value
+        raise ConfigError(f"{where}: expected true or false, found {value!r}")
+    if kind is str:
+        if isinstance(value, str):
+            return value
+        raise ConfigError(f"{where}: expected text, found {value!r}")
+    if kind is int:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        raise ConfigError(f"{where}: expected a whole number, found {value!r}")
+    if kind in (Decimal, float):
+        number = _number(value, where) / (scale or 1)
+        return float(number) if kind is float else number
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        try:
+            return kind(value)
+        except ValueError as error:
+            allowed = ", ".join(str(member.value) for member in kind)
+            raise ConfigError(f"{where}: {value!r} is not one of {allowed}") from error
+    raise TypeError(f"no conversion for {kind!r}")
+
+
+def _number(value: object, where: str) -> Decimal:
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return Decimal(value)
+    raise ConfigError(f"{where}: expected a number, found {value!r}")

@@ -1,0 +1,1 @@
+"""Commands for people and for CI. None of them can trade."""
