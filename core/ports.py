@@ -55,9 +55,7 @@ class MarketData(Protocol):
         """
         ...
 
-    def candles(
-        self, product_ids: Sequence[ProductId], since: int
-    ) -> Mapping[ProductId, Sequence[Candle]]:
+    def candles(self, product_ids: Sequence[ProductId], since: int) -> Mapping[ProductId, Sequence[Candle]]:
         """
         Return closed one-minute candles with `start >= since` (epoch seconds), oldest first.
 

@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from functools import cache
 from typing import TypeVar
 
 from core.errors import ConfigError
@@ -371,17 +370,12 @@ def _canonical(value: object) -> object:
     raise ConfigError(f"a value of type {type(value).__name__} cannot be part of the configuration")
 
 
-@cache
-def _field_types(cls: type) -> Mapping[str, object]:
-    return typing.get_type_hints(cls)
-
-
 def _build(cls: type[T], document: object, where: str) -> T:
     if not isinstance(document, Mapping):
         raise ConfigError(f"{where}: expected a section with keys, found {document!r}")
     unread = set(document)
     values: dict[str, object] = {}
-    for name, kind in _field_types(cls).items():
+    for name, kind in typing.get_type_hints(cls).items():
         key = _key_of(name, document)
         if key is None:
             raise ConfigError(f"{where}: {_spoken_key(name)} is missing; set it, there is no default")
