@@ -1,0 +1,1 @@
+"""Small builders with good defaults: a test names only the one fact that it is about."""
