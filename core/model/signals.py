@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
+from typing import NamedTuple
 
 from core.model.market import ProductId
 
@@ -35,15 +36,15 @@ class TriggerKind(Enum):
     MEAN_REVERSION = "mean_reversion"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Features:
+class Features(NamedTuple):
     """
     What a product's window of closed one-minute candles says (all floats, all signed).
 
     Moves are fractions of the earlier close. `volume_ratio` is the recent volume rate over the
     day's. `breakout_fraction` is how far the last close stands above the highest high (positive) or
     below the lowest low (negative) of the lookback before it, else 0. `up_share` is the share of the
-    momentum window's candles that closed higher. `zscore` is the last close against its rolling mean.
+    momentum window's moving candles that closed higher. `zscore` is the last close against its rolling mean.
+    A tuple, because one is built per product and minute. Build it with keywords.
     """
 
     last_start: int
