@@ -15,6 +15,9 @@ ONE = Decimal(1)
 COST_STEP = Decimal("0.00000001")
 """Grain of fees and of a lot's cost share, in quote currency."""
 
+EXACT_DIGITS = 100
+"""Context precision of the books: products and sums of amounts of up to 36 digits never round by accident."""
+
 _AMOUNT = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 
 
