@@ -1,0 +1,1 @@
+"""What the bot knows how to do with an event: one pure module per strategy. Long only."""

@@ -1,0 +1,113 @@
+"""
+Stage 2: what just happened to a product, read from closed candles only.
+
+A trigger is signed by what was seen: a fall is -1, whatever a strategy may make of it. Its strength is 0.5 at the
+threshold and 1 at twice the threshold. Its confidence is 0.25 when nothing else speaks for it and 1 when everything
+named below does:
+
+- price moves: half, the other horizon went the same way; half, volume reached `volume_spike_ratio`
+- volume spike (with a move): the move reached `price_move_15m`
+- breakout: volume reached `volume_spike_ratio`
+- momentum: the share of candles that closed its way exceeds one half by 0.1 (with 240 candles, three standard errors)
+- mean reversion: half, the overshoot goes against the day's move; half, volume reached `volume_spike_ratio`
+
+What is reached in part counts in part.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from core.model.market import ProductId
+from core.model.signals import Features, Trigger, TriggerKind
+from core.settings import TriggerSettings
+
+_LEAST_CONFIDENCE = 0.25
+_FULL_SHARE_EXCESS = 0.1
+
+_KIND_ORDER = {kind: place for place, kind in enumerate(TriggerKind)}
+
+
+def scan(features: Mapping[ProductId, Features], settings: TriggerSettings) -> tuple[Trigger, ...]:
+    """
+    Return all triggers of the `max_per_cycle` products with the highest scores, the highest score first.
+
+    Triggers below `min_score` are dropped. Ties go by product id, then by kind in the order of its definition.
+    """
+    found: list[Trigger] = []
+    for product_id, one in features.items():
+        if _is_quiet(one, settings):
+            continue
+        found.extend(trigger for trigger in _detect(product_id, one, settings) if trigger.score >= settings.min_score)
+    if not found:
+        return ()
+    found.sort(key=_rank)
+    kept = list(dict.fromkeys(trigger.product_id for trigger in found))[: settings.max_per_cycle]
+    return tuple(trigger for trigger in found if trigger.product_id in kept)
+
+
+def _rank(trigger: Trigger) -> tuple[float, str, int]:
+    return -trigger.score, str(trigger.product_id), _KIND_ORDER[trigger.kind]
+
+
+def _is_quiet(one: Features, settings: TriggerSettings) -> bool:
+    """
+    Tell in a few comparisons that nothing can fire: true of almost every product in almost every minute.
+
+    It may say False of a quiet product (`_detect` then finds nothing), never True of another: a volume spike needs a
+    move, so it cannot fire while all moves are small.
+    """
+    limit_15m = min(settings.price_move_15m_fraction, settings.volume_spike_min_move_fraction)
+    return (
+        -limit_15m < one.move_15m < limit_15m
+        and -settings.price_move_60m_fraction < one.move_60m < settings.price_move_60m_fraction
+        and -settings.breakout_min_fraction < one.breakout_fraction < settings.breakout_min_fraction
+        and -settings.momentum_min_move_fraction < one.momentum < settings.momentum_min_move_fraction
+        and -settings.mean_reversion_min_zscore < one.zscore < settings.mean_reversion_min_zscore
+    )
+
+
+def _detect(product_id: ProductId, one: Features, settings: TriggerSettings) -> Iterator[Trigger]:
+    """Yield what fires, whatever its score. At the threshold a trigger fires."""
+    volume = min(1.0, one.volume_ratio / settings.volume_spike_ratio)
+    same_way = 1.0 if one.move_15m * one.move_60m > 0 else 0.0
+    against_the_day = 1.0 if one.zscore * one.move_24h < 0 else 0.0
+    signed = (
+        (TriggerKind.PRICE_MOVE_15M, one.move_15m, settings.price_move_15m_fraction, (same_way + volume) / 2),
+        (TriggerKind.PRICE_MOVE_60M, one.move_60m, settings.price_move_60m_fraction, (same_way + volume) / 2),
+        (TriggerKind.BREAKOUT, one.breakout_fraction, settings.breakout_min_fraction, volume),
+        (TriggerKind.MEAN_REVERSION, one.zscore, settings.mean_reversion_min_zscore, (against_the_day + volume) / 2),
+    )
+    for kind, observed, threshold, support in signed:
+        if abs(observed) >= threshold:
+            yield _trigger(product_id, kind, _sign(observed), observed=observed, threshold=threshold, support=support)
+
+    move, ratio = one.move_15m, one.volume_ratio
+    if ratio >= settings.volume_spike_ratio and abs(move) >= settings.volume_spike_min_move_fraction:
+        support = min(1.0, abs(move) / settings.price_move_15m_fraction)
+        kind, threshold = TriggerKind.VOLUME_SPIKE, settings.volume_spike_ratio
+        yield _trigger(product_id, kind, _sign(move), observed=ratio, threshold=threshold, support=support)
+
+    move, threshold = one.momentum, settings.momentum_min_move_fraction
+    share = one.up_share if move > 0 else 1.0 - one.up_share
+    if abs(move) >= threshold and share >= settings.momentum_min_up_share_fraction:
+        support = min(1.0, max(0.0, (share - 0.5) / _FULL_SHARE_EXCESS))
+        kind = TriggerKind.MOMENTUM
+        yield _trigger(product_id, kind, _sign(move), observed=move, threshold=threshold, support=support)
+
+
+def _trigger(
+    product_id: ProductId, kind: TriggerKind, direction: int, *, observed: float, threshold: float, support: float
+) -> Trigger:
+    """Grade what fired; `support` is how much of what could speak for it does, 0..1."""
+    return Trigger(
+        product_id=product_id,
+        kind=kind,
+        direction=direction,
+        strength=min(1.0, abs(observed) / (2 * threshold)),
+        confidence=_LEAST_CONFIDENCE + (1 - _LEAST_CONFIDENCE) * support,
+        observed=observed,
+        threshold=threshold,
+    )
+
+
+def _sign(number: float) -> int:
+    return 1 if number > 0 else -1
