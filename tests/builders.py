@@ -1,11 +1,27 @@
 """Small builders with good defaults: a test names only the one fact that it is about."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from core.model.market import Book, Candle, Level, Product, ProductId
-from core.model.signals import Features, Regime, Tier, Trigger, TriggerKind
+from core.ledger import Ledger
+from core.model.guards import TradingState
+from core.model.market import Book, Candle, Level, Product, ProductId, Quote
+from core.model.orders import (
+    ClientOrderId,
+    FeeRates,
+    LotId,
+    Order,
+    OrderId,
+    OrderStatus,
+    OrderType,
+    Outcome,
+    Purpose,
+    Side,
+)
+from core.model.portfolio import ExitPlan, Lot, OrderState, Period
+from core.model.signals import Features, Proposal, Regime, Tier, Trigger, TriggerKind
+from core.risk_view import RiskView
 from core.settings import (
     BreakerLimits,
     ConvictionSettings,
@@ -302,4 +318,177 @@ def make_trigger(
         confidence=confidence,
         observed=0.02 * direction,
         threshold=0.012,
+    )
+
+
+def make_proposal(
+    product_id: ProductId = BTC,
+    *,
+    tier: Tier = Tier.TIER_1,
+    size: str = "0.05",
+    conviction: float = 0.8,
+    stop: str = "0.02",
+    target: str = "0.04",
+    max_hold_seconds: int = 3600,
+) -> Proposal:
+    return Proposal(
+        product_id=product_id,
+        strategy="price_move",
+        tier=tier,
+        conviction=conviction,
+        size_fraction=Decimal(size),
+        stop_fraction=Decimal(stop),
+        target_fraction=Decimal(target),
+        max_hold_seconds=max_hold_seconds,
+        triggers=(TriggerKind.PRICE_MOVE_15M,),
+    )
+
+
+# --- what we own, asked for and may look at ---------------------------------------------------------------------------
+
+
+def make_quote(
+    product_id: ProductId = BTC,
+    *,
+    bid: str = "100",
+    ask: str = "100.02",
+    size: str = "1000",
+    age_seconds: float = 0,
+) -> Quote:
+    return Quote(
+        product_id=product_id,
+        bid=Decimal(bid),
+        ask=Decimal(ask),
+        bid_size=Decimal(size),
+        ask_size=Decimal(size),
+        at=NOON - timedelta(seconds=age_seconds),
+    )
+
+
+def make_lot(
+    product_id: ProductId = BTC,
+    *,
+    name: str = "",
+    quantity: str = "1",
+    price: str = "100",
+    cost: str | None = None,
+    peak: str | None = None,
+    age_seconds: float = 600,
+    exit_reason: str | None = None,
+) -> Lot:
+    """Build a lot bought at `price` (`cost` adds a fee): stop 2 % below, target 4 % above, one hour at most."""
+    value = Decimal(quantity) * Decimal(price)
+    return Lot(
+        lot_id=LotId(name or f"lot-{product_id}"),
+        product_id=product_id,
+        plan=ExitPlan(
+            strategy="price_move",
+            stop_fraction=Decimal("0.02"),
+            target_fraction=Decimal("0.04"),
+            max_hold_seconds=3600,
+        ),
+        opened_at=NOON - timedelta(seconds=age_seconds),
+        quantity=Decimal(quantity),
+        cost=value if cost is None else Decimal(cost),
+        bought_quantity=Decimal(quantity),
+        bought_value=value,
+        peak_price=Decimal(peak or price),
+        exit_reason=exit_reason,
+    )
+
+
+def make_order(
+    product_id: ProductId = BTC,
+    *,
+    name: str = "order-1",
+    lot: str = "",
+    side: Side = Side.BUY,
+    order_type: OrderType = OrderType.POST_ONLY,
+    size: str = "1",
+    price: str = "100",
+    end_seconds: float = 30,
+) -> Order:
+    """Build an entry (BUY) or exit (SELL); a resting one ends `end_seconds` after noon."""
+    return Order(
+        client_order_id=ClientOrderId(name),
+        product_id=product_id,
+        side=side,
+        order_type=order_type,
+        purpose=Purpose.ENTRY if side is Side.BUY else Purpose.EXIT,
+        lot_id=LotId(lot or name),
+        size=Decimal(size),
+        limit_price=Decimal(price),
+        end_time=NOON + timedelta(seconds=end_seconds) if order_type is OrderType.POST_ONLY else None,
+    )
+
+
+def make_order_state(
+    order: Order,
+    *,
+    outcome: Outcome | None = Outcome.ACCEPTED,
+    status: OrderStatus = OrderStatus.OPEN,
+    filled: str = "0",
+    slot: int = 1,
+) -> OrderState:
+    return OrderState(
+        order=order,
+        plan=None,
+        reason="price_move",
+        slot=slot,
+        intent_at=NOON,
+        outcome=outcome,
+        order_id=OrderId(f"exchange-{order.client_order_id}"),
+        status=status,
+        filled_size=Decimal(filled),
+        filled_value=Decimal(filled) * order.limit_price,
+    )
+
+
+def make_ledger(
+    *, cash: str = "10000", lots: Sequence[Lot] = (), orders: Sequence[OrderState] = (), equity: str = "10000"
+) -> Ledger:
+    """Build a ledger whose day, week and high-water mark all stand at `equity`."""
+    mark = Decimal(equity)
+    return Ledger(
+        account="paper",
+        cash={"USD": Decimal(cash)},
+        lots={lot.lot_id: lot for lot in lots},
+        open_orders={state.order.client_order_id: state for state in orders},
+        equity=mark,
+        high_water_mark=mark,
+        day=Period(key="2026-01-05", equity_open=mark),
+        week=Period(key="2026-01-05", equity_open=mark),
+    )
+
+
+def make_risk_view(
+    *,
+    ledger: Ledger | None = None,
+    equity: str | None = "10000",
+    quotes: Sequence[Quote] = (),
+    products: Sequence[Product] = (),
+    tiers: Mapping[ProductId, Tier] | None = None,
+    kill_switch_on: bool = False,
+    trading_state: TradingState = TradingState.ARMED,
+    regime: Regime | None = Regime.BULL,
+) -> RiskView:
+    """Build an account of 10,000 USD in a bull market, BTC and ETH eligible at 100 USD; fees are 0.5 and 0.9 %."""
+    return RiskView(
+        now=NOON,
+        trading_state=trading_state,
+        kill_switch_on=kill_switch_on,
+        regime=regime,
+        ledger=ledger or make_ledger(),
+        equity=None if equity is None else Decimal(equity),
+        quotes={quote.product_id: quote for quote in (make_quote(BTC), make_quote(ETH), *quotes)},
+        products={product.product_id: product for product in (make_product(BTC), make_product(ETH), *products)},
+        tiers={BTC: Tier.TIER_1, ETH: Tier.TIER_1} if tiers is None else tiers,
+        max_spread_fraction={
+            Tier.TIER_1: Decimal("0.002"),
+            Tier.TIER_2: Decimal("0.0035"),
+            Tier.TIER_3: Decimal("0.006"),
+        },
+        themes={"LAYER1": ("BTC", "ETH", "ADA"), "MEME": ("DOGE", "SHIB", "PEPE")},
+        fees=FeeRates(maker_fraction=Decimal("0.005"), taker_fraction=Decimal("0.009")),
+        stale=(),
     )
