@@ -1,0 +1,137 @@
+"""
+From the files of a data directory to a ledger and a journal that is ready to go on (L11, L13).
+
+First everything is read and judged; only then is anything written, and a second run of it finds the same.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import StartRefused, StateUnusable
+from core.ledger import Ledger, apply
+from core.model.codec import decode_event
+from runner.adapters.record_file import SEGMENT_KIND, RecordFile, open_to_continue, segment_body
+from runner.adapters.state_store import STATE_NAME, Snapshot, StateStore
+from runner.durable_files import size_of
+from runner.record_chain import START, Record
+from runner.record_reader import ChainReader, ended_segments
+
+JOURNAL_NAME = "journal.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What a data directory belongs to; one directory never holds two (design section 5)."""
+
+    mode: str
+    account: str
+    venue: str
+
+    def __str__(self) -> str:
+        return f"mode {self.mode}, account {self.account}, venue {self.venue}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """A ledger, its journal open for the next record, and in words what happened on the way."""
+
+    ledger: Ledger
+    journal: RecordFile
+    facts: tuple[str, ...]
+
+
+def recover(data_dir: Path, identity: Identity, *, synced: bool = True) -> Recovered:
+    """
+    Load the snapshot, verify and fold the journal after it, and open the journal. The caller holds the instance lock.
+
+    A torn last record never had an effect (L2); the next file names it. `synced` False leaves out every fsync.
+
+    Raises:
+        StartRefused: The directory belongs to another mode, account or venue; nothing was written.
+        StateUnusable: Snapshot or journal cannot be trusted; nothing was written.
+        RecordNotDurable: The directory cannot be written.
+    """
+    path = data_dir / JOURNAL_NAME
+    store = StateStore(data_dir, synced=synced)
+    snapshot = store.load()
+    if snapshot is not None:
+        _check_identity(data_dir, snapshot.ledger, identity)
+    _check_journal_is_there(path, snapshot)
+    reader = ChainReader(path, START if snapshot is None else snapshot.place)
+    ledger = _folded(reader, Ledger() if snapshot is None else snapshot.ledger, path)
+    _check_identity(data_dir, ledger, identity)
+
+    facts = _what_was_read(snapshot, reader)
+    if store.remove_leftover():
+        facts.append("an interrupted snapshot was removed")
+    journal = open_to_continue(path, reader, synced=synced)
+    if reader.torn is not None:
+        journal.append(segment_body(reader.torn), durable=True)
+    return Recovered(ledger=ledger, journal=journal, facts=tuple(facts))
+
+
+def read_journal(data_dir: Path) -> Iterator[Record]:
+    """
+    Yield every record of a directory's journal that is an event, oldest first, without writing anything.
+
+    Raises:
+        StateUnusable: As `ChainReader`.
+    """
+    return (record for record in ChainReader(data_dir / JOURNAL_NAME) if record.body.get("kind") != SEGMENT_KIND)
+
+
+def _folded(reader: ChainReader, ledger: Ledger, path: Path) -> Ledger:
+    for record in reader:
+        if record.body.get("kind") == SEGMENT_KIND:
+            continue
+        try:
+            ledger = apply(ledger, decode_event(record.body))
+        except (ValueError, StateUnusable) as error:
+            raise StateUnusable(
+                f"{path}, seq {record.place.seq}: {error}. Its hash is right: another version, or "
+                "a defect of this program wrote it. Nothing was changed; keep the file, and archive the directory"
+            ) from error
+    return ledger
+
+
+def _check_identity(data_dir: Path, ledger: Ledger, identity: Identity) -> None:
+    if not ledger.run_id:
+        return  # nothing has run here yet
+    found = Identity(mode=ledger.mode, account=ledger.account, venue=ledger.venue)
+    if found != identity:
+        raise StartRefused(
+            f"{data_dir} belongs to {found}; this start is {identity}. Archive it first "
+            "(python -m tools.rehearsal archive), or use another directory (--data-dir)"
+        )
+
+
+def _check_journal_is_there(path: Path, snapshot: Snapshot | None) -> None:
+    size = size_of(path)
+    if size == 0:
+        raise StateUnusable(
+            f"{path} is empty, and this program never leaves it so: its records are lost. Nothing was changed. Restore "
+            "it from a backup, or archive the directory and begin afresh"
+        )
+    if snapshot is not None and size is None and not ended_segments(path):
+        raise StateUnusable(
+            f"{path} is missing, but there is a snapshot ({STATE_NAME}) of its seq {snapshot.place.seq}. Nothing was "
+            "changed. Restore the journal, or archive the directory and begin afresh"
+        )
+
+
+def _what_was_read(snapshot: Snapshot | None, reader: ChainReader) -> list[str]:
+    facts = []
+    since = START if snapshot is None else snapshot.place
+    if reader.end.seq == 0 and reader.torn is None:
+        facts.append("a new data directory")
+    elif snapshot is None:
+        facts.append(f"no snapshot: the ledger was rebuilt from {reader.end.seq} records")
+    elif reader.end.seq > since.seq:
+        facts.append(f"{reader.end.seq - since.seq} records after the snapshot were folded")
+    if reader.torn is not None:
+        facts.append(
+            f"{reader.torn.torn_bytes} torn bytes after seq {reader.torn.last_seq}: "
+            f"the file is kept as {reader.torn.segment}, a new one begins"
+        )
+    return facts
