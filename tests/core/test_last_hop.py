@@ -1,0 +1,279 @@
+"""The last look at a finished order: the same limits, on what is really about to be sent."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from core.last_hop import last_hop
+from core.ledger import EntryMark
+from core.model.guards import TradingState
+from core.model.orders import LotId, Order, OrderType, Outcome, Purpose, Side
+from core.model.signals import Regime
+from core.model.verdicts import Refusal
+from core.risk_view import RiskView
+from core.settings import PolicySettings
+from tests.builders import (
+    BTC,
+    ETH,
+    NOON,
+    make_ledger,
+    make_lot,
+    make_order,
+    make_order_state,
+    make_policy,
+    make_product,
+    make_quote,
+    make_risk_view,
+)
+from tests.core.risk_cases import NAN, entries, holding, knowing, limited, quoted, seen, traded_as, with_equity
+from tests.core.test_risk_cycle_gates import CYCLE_LIMITS
+
+LOT = make_lot(BTC, quantity="1")
+OWNING = holding(make_ledger(lots=[LOT]))
+
+
+def buy(size: str = "2", price: str = "100", *, order_type: OrderType = OrderType.POST_ONLY, lot: str = "") -> Order:
+    return make_order(BTC, size=size, price=price, order_type=order_type, lot=lot)
+
+
+def sell(size: str = "1", price: str = "98.5", *, name: str = "sell", lot: str = LOT.lot_id) -> Order:
+    return make_order(BTC, name=name, side=Side.SELL, order_type=OrderType.IOC, size=size, price=price, lot=lot)
+
+
+def reason(order: Order, view: RiskView, policy: PolicySettings | None = None) -> Refusal | None:
+    refused = last_hop(order, view, policy or make_policy())
+    assert refused is None or refused.order is order
+    return None if refused is None else refused.reason
+
+
+def asked(size: str, *, filled: str = "0", outcome: Outcome | None = Outcome.ACCEPTED) -> RiskView:
+    """Own one coin of which an exit already asks for some."""
+    open_exit = make_order_state(sell(size, name="earlier"), filled=filled, outcome=outcome)
+    return holding(make_ledger(lots=[LOT], orders=[open_exit]))
+
+
+ENTRY_LIMITS = [
+    (Refusal.NOT_ELIGIBLE, (buy(), make_risk_view()), (buy(), make_risk_view(tiers={}))),
+    (Refusal.STALE_PRODUCT, (buy(), seen(stale=(ETH,))), (buy(), seen(stale=(BTC,)))),
+    (Refusal.MARKET_CLOSED, (buy(), make_risk_view()), (buy(), traded_as(auction_mode=True))),
+    (
+        Refusal.MARKET_CLOSED,
+        (buy(), traded_as(post_only=True)),
+        (buy(order_type=OrderType.IOC), traded_as(post_only=True)),
+    ),
+    (Refusal.OFF_INCREMENT, (buy("2.00000001"), make_risk_view()), (buy("2.000000015"), make_risk_view())),
+    (Refusal.OFF_INCREMENT, (buy(price="99.99"), make_risk_view()), (buy(price="99.995"), make_risk_view())),
+    (Refusal.VENUE_MIN, (buy("0.02"), make_risk_view()), (buy("0.01999999"), make_risk_view())),
+    (
+        Refusal.VENUE_MIN,
+        (buy("2"), traded_as(base_min_size=Decimal(2))),
+        (buy("2"), traded_as(base_min_size=Decimal("2.00000001"))),
+    ),
+    (
+        Refusal.VENUE_MAX,
+        (buy("2"), traded_as(base_max_size=Decimal(2))),
+        (buy("2.00000001"), traded_as(base_max_size=Decimal(2))),
+    ),
+    (
+        Refusal.UNKNOWN_ORDER,
+        (buy(), make_risk_view()),
+        (buy(), holding(make_ledger(orders=[make_order_state(make_order(BTC, name="x"), outcome=None)]))),
+    ),
+    (
+        Refusal.OPEN_ORDER,
+        (buy(), make_risk_view()),
+        (buy(), holding(make_ledger(orders=[make_order_state(make_order(BTC, name="x"))]))),
+    ),
+    (Refusal.QUOTE_MISSING, (buy(), make_risk_view()), (buy(), seen(quotes={}))),
+    (Refusal.QUOTE_STALE, (buy(), quoted(age_seconds=10)), (buy(), quoted(age_seconds=10.01))),
+    (Refusal.SPREAD, (buy(price="99.9"), quoted("99.9", "100.1")), (buy(price="99.9"), quoted("99.9", "100.11"))),
+    (Refusal.PRICE_COLLAR, (buy(price="99.01"), make_risk_view()), (buy(price="99"), make_risk_view())),
+    (
+        Refusal.PRICE_COLLAR,
+        (buy(price="100.21", order_type=OrderType.IOC), make_risk_view()),
+        (buy(price="100.22", order_type=OrderType.IOC), make_risk_view()),
+    ),
+    (
+        Refusal.NOT_OUR_LOT,
+        (buy(lot=f"lot-{BTC}"), OWNING),
+        (buy(lot=f"lot-{ETH}"), holding(make_ledger(lots=[make_lot(ETH)]))),
+    ),
+    (Refusal.ALREADY_HELD, (buy(lot=LOT.lot_id), OWNING), (buy(lot="another"), OWNING)),
+    (
+        Refusal.TRADE_SPACING,
+        (buy(), knowing(entries=entries(180))),
+        (buy(), knowing(entries=entries(179))),
+    ),
+    (
+        Refusal.TOTAL_CAP,
+        (buy("4.9"), make_risk_view()),
+        (buy("4.9"), holding(make_ledger(lots=[make_lot(ETH, cost="2100")]))),
+    ),
+    (Refusal.PRODUCT_CAP, (buy("4.95540138"), make_risk_view()), (buy("4.95540139"), make_risk_view())),
+    (
+        Refusal.THEME_CAP,
+        (buy("2"), holding(make_ledger(lots=[make_lot(ETH, cost="1298.2")]))),
+        (buy("2"), holding(make_ledger(lots=[make_lot(ETH, cost="1298.21")]))),
+    ),
+    (Refusal.CASH, (buy(), holding(make_ledger(cash="201.8"))), (buy(), holding(make_ledger(cash="201.79")))),
+    (Refusal.BOOK_DEPTH, (buy(), quoted(size="4")), (buy(), quoted(size="3.99999999"))),
+]
+
+
+@pytest.mark.parametrize(
+    ("expected", "at_limit", "past"),
+    ENTRY_LIMITS,
+    ids=[f"{row[0].value}-{index}" for index, row in enumerate(ENTRY_LIMITS)],
+)
+def test_a_buy_at_the_limit_passes_and_one_past_it_is_refused(
+    expected: Refusal, at_limit: tuple[Order, RiskView], past: tuple[Order, RiskView]
+) -> None:
+    assert reason(*at_limit) is None
+    assert reason(*past) is expected
+
+
+@pytest.mark.parametrize(
+    ("expected", "policy", "past_policy"),
+    [
+        (
+            Refusal.ORDER_NOTIONAL,
+            limited(max_order_notional_usd=Decimal(200)),
+            limited(max_order_notional_usd=Decimal("199.99")),
+        ),
+        (Refusal.MAX_POSITIONS, limited(max_open_positions=1), limited(max_open_positions=0)),
+        (
+            Refusal.NEW_POSITIONS_PER_CYCLE,
+            limited(max_new_positions_per_cycle=1),
+            limited(max_new_positions_per_cycle=0),
+        ),
+        (Refusal.LIMIT_UNUSABLE, make_policy(), limited(max_order_notional_usd=NAN)),
+    ],
+)
+def test_a_buy_is_held_against_the_policy(
+    expected: Refusal, policy: PolicySettings, past_policy: PolicySettings
+) -> None:
+    assert reason(buy(), make_risk_view(), policy) is None
+    assert reason(buy(), make_risk_view(), past_policy) is expected
+
+
+@pytest.mark.parametrize("row", CYCLE_LIMITS, ids=[f"{row[0].value}-{i}" for i, row in enumerate(CYCLE_LIMITS)])
+def test_every_cycle_gate_is_asked_again_about_the_finished_buy(row: tuple[Refusal, object, object]) -> None:
+    expected, _, past = row
+
+    assert reason(buy(), past.view, past.policy) is expected  # type: ignore[attr-defined]
+
+
+def test_a_second_leg_does_not_count_against_the_pace_that_its_own_entry_has_set() -> None:
+    own = EntryMark(at=NOON, product_id=BTC, lot_id=LotId("order-1"), is_add=False)
+
+    assert reason(buy(order_type=OrderType.IOC, lot="order-1"), knowing(entries=(own,))) is None
+    assert reason(buy(order_type=OrderType.IOC, lot="order-2"), knowing(entries=(own,))) is Refusal.TRADE_SPACING
+
+
+def test_a_second_leg_counts_together_with_what_the_first_has_bought() -> None:
+    first = make_lot(BTC, name="order-1", quantity="3", cost="302.7")
+    view = holding(make_ledger(lots=[first]))
+
+    assert reason(buy("1.95540138", order_type=OrderType.IOC, lot="order-1"), view) is None
+    assert reason(buy("1.95540139", order_type=OrderType.IOC, lot="order-1"), view) is Refusal.PRODUCT_CAP
+
+
+def test_an_orders_own_intent_in_the_ledger_is_not_counted_against_it() -> None:
+    order = buy("4.95540138")
+    view = holding(make_ledger(orders=[make_order_state(order, outcome=Outcome.UNKNOWN)]))
+
+    assert reason(order, view) is None
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        pytest.param(buy("NaN"), id="size is not a number"),
+        pytest.param(buy("0"), id="nothing"),
+        pytest.param(buy(price="NaN"), id="price is not a number"),
+        pytest.param(buy(price="-1"), id="negative price"),
+        pytest.param(buy(price="Infinity"), id="infinite price"),
+        pytest.param(replace(buy(), purpose=Purpose.EXIT), id="a buy that claims to be an exit"),
+        pytest.param(replace(sell(), purpose=Purpose.ENTRY), id="a short sale"),
+        pytest.param(replace(buy(), end_time=None), id="rests without an end"),
+        pytest.param(replace(buy(), end_time=NOON), id="has ended"),
+        pytest.param(replace(sell(), end_time=NOON), id="immediate with an end"),
+    ],
+)
+def test_an_order_that_contradicts_itself_is_refused(order: Order) -> None:
+    assert reason(order, OWNING) is Refusal.INVALID_ORDER
+
+
+EXIT_LIMITS = [
+    (Refusal.KILL_SWITCH, (sell(), OWNING), (sell(), replace(OWNING, kill_switch_on=True))),
+    *(
+        (
+            Refusal.TRADING_STATE,
+            (sell(), replace(OWNING, trading_state=TradingState.REDUCE_ONLY)),
+            (sell(), replace(OWNING, trading_state=state)),
+        )
+        for state in (TradingState.CANCEL_ONLY, TradingState.HALTED)
+    ),
+    (Refusal.NOT_OUR_LOT, (sell(), OWNING), (sell(lot="foreign"), OWNING)),
+    (Refusal.NOT_OUR_LOT, (sell(), OWNING), (sell(), holding(make_ledger(lots=[replace(LOT, product_id=ETH)])))),
+    (Refusal.OVERSELL, (sell("1"), OWNING), (sell("1.00000001"), OWNING)),
+    (Refusal.OVERSELL, (sell("0.6"), asked("0.4")), (sell("0.60000001"), asked("0.4"))),
+    (Refusal.OVERSELL, (sell("0.6"), asked("0.5", filled="0.1")), (sell("0.6"), asked("0.5", outcome=None))),
+    (Refusal.MARKET_CLOSED, (sell(), OWNING), (sell(), replace(OWNING, products={}))),
+    (
+        Refusal.MARKET_CLOSED,
+        (sell(), OWNING),
+        (sell(), replace(OWNING, products={BTC: make_product(BTC, blocked_by="view_only")})),
+    ),
+    (Refusal.OFF_INCREMENT, (sell("0.5"), OWNING), (sell("0.500000001"), OWNING)),
+    (Refusal.VENUE_MIN, (sell("0.01015229"), OWNING), (sell("0.01015228"), OWNING)),
+    (Refusal.QUOTE_MISSING, (sell(), OWNING), (sell(), replace(OWNING, quotes={}))),
+    (Refusal.EXIT_PRICE, (sell(price="97"), OWNING), (sell(price="96.99"), OWNING)),
+]
+
+
+@pytest.mark.parametrize(
+    ("expected", "at_limit", "past"),
+    EXIT_LIMITS,
+    ids=[f"{row[0].value}-{index}" for index, row in enumerate(EXIT_LIMITS)],
+)
+def test_a_sell_is_refused_only_when_it_is_stopped_or_wrong_itself(
+    expected: Refusal, at_limit: tuple[Order, RiskView], past: tuple[Order, RiskView]
+) -> None:
+    assert reason(*at_limit) is None
+    assert reason(*past) is expected
+
+
+@pytest.mark.parametrize("row", CYCLE_LIMITS, ids=[f"{row[0].value}-{i}" for i, row in enumerate(CYCLE_LIMITS)])
+def test_no_cycle_gate_of_entries_stops_a_sell(row: tuple[Refusal, object, object]) -> None:
+    expected, _, past = row
+    view: RiskView = past.view  # type: ignore[attr-defined]
+    owning = replace(view, ledger=replace(view.ledger, lots={LOT.lot_id: LOT}))
+    stops = view.kill_switch_on or view.trading_state >= TradingState.CANCEL_ONLY
+
+    assert reason(sell(), owning, past.policy) is (expected if stops else None)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        pytest.param(replace(OWNING, tiers={}, stale=(BTC,)), id="no longer eligible, candles stale"),
+        pytest.param(replace(OWNING, quotes={BTC: make_quote(BTC, age_seconds=3600)}), id="an hour-old quote"),
+        pytest.param(replace(OWNING, quotes={BTC: make_quote(BTC, bid="100", ask="150", size="0")}), id="empty book"),
+        pytest.param(replace(OWNING, regime=Regime.CRASH, equity=None, fees=None), id="crash, equity and fees unknown"),
+        pytest.param(replace(with_equity("1"), ledger=make_ledger(lots=[LOT], cash="-5")), id="ruined"),
+        pytest.param(
+            holding(make_ledger(lots=[LOT], orders=[make_order_state(make_order(BTC), outcome=None)])),
+            id="an unknown entry of the product",
+        ),
+    ],
+)
+def test_no_state_of_the_market_or_account_stops_a_sell(view: RiskView) -> None:
+    assert reason(sell(), view) is None
+
+
+def test_an_exit_limit_that_is_no_number_refuses_the_sell() -> None:
+    policy = replace(make_policy(), exits=replace(make_policy().exits, max_exit_slippage_fraction=NAN))
+
+    assert reason(sell(), OWNING, policy) is Refusal.LIMIT_UNUSABLE
