@@ -68,8 +68,10 @@ def _canonical(value: object) -> object:
         return {str(key): _canonical(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_canonical(item) for item in value]
-    if isinstance(value, bool | str):
+    if isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        return f"text:{value}"  # so that no text can look like a number's form below
     if isinstance(value, int | Decimal):
         return {"number": plain(Decimal(value))}
     raise ConfigError(f"a value of type {type(value).__name__} cannot be part of the configuration")

@@ -89,7 +89,7 @@ def _read_all(config_dir: Path) -> tuple[Mapping[str, Document], tuple[Finding, 
 
 
 def _unreadable(file: str, text: str) -> Finding:
-    message, _, fix = text.partition(". Fix: ")
+    message, _, fix = text.removeprefix(f"{file} ").partition(". Fix: ")
     return Finding(
         code="UNREADABLE", severity=FindingSeverity.ERROR, file=file, key="", value="", message=message, fix=fix
     )
