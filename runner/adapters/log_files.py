@@ -1,0 +1,61 @@
+"""The text log: `logs/live_247trader-v2.log`, rotated by size, and the same lines on the terminal."""
+
+import logging
+import logging.handlers
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+LOG_NAME = "live_247trader-v2.log"
+
+
+def open_log(
+    logs_dir: Path,
+    *,
+    level: str,
+    max_bytes: int,
+    backup_count: int,
+    now: Callable[[], datetime],
+    to_terminal: bool,
+) -> logging.Logger:
+    """
+    Return the program's logger, writing to the rotated file and, when asked, to standard output.
+
+    Rotated files are `live_247trader-v2.1.log` and so on, so that `logs/live_*.log` finds them all.
+    Times are the loop's own clock, in UTC.
+    """
+    log = logging.getLogger(f"247trader-v2.{logs_dir}")
+    log.setLevel(level)
+    log.propagate = False
+    close_log(log)
+    formatter = logging.Formatter("%(utc)s %(levelname)-8s %(message)s")
+    to_file = logging.handlers.RotatingFileHandler(
+        logs_dir / LOG_NAME, maxBytes=max_bytes, backupCount=backup_count, encoding="utf-8"
+    )
+    to_file.namer = _rotated_name
+    handlers: list[logging.Handler] = [to_file]
+    if to_terminal:
+        handlers.append(logging.StreamHandler(sys.stdout))
+
+    def stamp(record: logging.LogRecord) -> bool:
+        record.utc = now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        return True
+
+    for handler in handlers:
+        handler.setFormatter(formatter)
+        handler.addFilter(stamp)
+        log.addHandler(handler)
+    return log
+
+
+def close_log(log: logging.Logger) -> None:
+    """Flush and close every handler of the logger."""
+    for handler in list(log.handlers):
+        handler.close()
+        log.removeHandler(handler)
+
+
+def _rotated_name(default: str) -> str:
+    stem, _, number = default.rpartition(".")
+    return f"{stem.removesuffix('.log')}.{number}.log"

@@ -1,0 +1,100 @@
+"""How the outside answers: every call to market or broker is counted here, one by one."""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from core.errors import BrokerUnavailable, MarketDataUnavailable, OrderOutcomeUnknown
+from core.model.market import Book, Candle, Product, ProductId, Quote
+from core.model.orders import Balance, ClientOrderId, FeeRates, Fill, Order, OrderId, OrderReport
+from core.ports import Broker, Clock, MarketData
+
+T = TypeVar("T")
+
+
+class ApiHealth:
+    """Errors of the last window, and how many calls in a row have failed."""
+
+    def __init__(self, clock: Clock, window_seconds: int) -> None:
+        self.consecutive_errors = 0
+        self.errors_total: dict[str, int] = {}
+        self.last_error_at: datetime | None = None
+        self._clock = clock
+        self._window = timedelta(seconds=window_seconds)
+        self._error_times: deque[datetime] = deque()
+
+    def errors_in_window(self) -> int:
+        oldest = self._clock.now() - self._window
+        while self._error_times and self._error_times[0] < oldest:
+            self._error_times.popleft()
+        return len(self._error_times)
+
+    def measured(self, call: Callable[[], T]) -> T:
+        """Make one call and count how it ended; its error goes on to the caller."""
+        try:
+            answer = call()
+        except (MarketDataUnavailable, BrokerUnavailable, OrderOutcomeUnknown) as error:
+            self._failed(type(error).__name__)
+            raise
+        self.consecutive_errors = 0
+        return answer
+
+    def _failed(self, kind: str) -> None:
+        self.consecutive_errors += 1
+        self.errors_total[kind] = self.errors_total.get(kind, 0) + 1
+        self.last_error_at = self._clock.now()
+        self._error_times.append(self.last_error_at)
+
+
+class MeasuredMarket:
+    """A MarketData whose calls are counted."""
+
+    def __init__(self, market: MarketData, health: ApiHealth) -> None:
+        self._market = market
+        self._health = health
+
+    @property
+    def venue(self) -> str:
+        return self._market.venue
+
+    def products(self) -> Sequence[Product]:
+        return self._health.measured(self._market.products)
+
+    def candles(self, product_ids: Sequence[ProductId], since: int) -> Mapping[ProductId, Sequence[Candle]]:
+        return self._health.measured(lambda: self._market.candles(product_ids, since))
+
+    def quotes(self, product_ids: Sequence[ProductId]) -> Mapping[ProductId, Quote]:
+        return self._health.measured(lambda: self._market.quotes(product_ids))
+
+    def books(self, product_ids: Sequence[ProductId]) -> Mapping[ProductId, Book]:
+        return self._health.measured(lambda: self._market.books(product_ids))
+
+
+class MeasuredBroker:
+    """A Broker whose calls are counted."""
+
+    def __init__(self, broker: Broker, health: ApiHealth) -> None:
+        self._broker = broker
+        self._health = health
+
+    def submit(self, order: Order) -> OrderId:
+        return self._health.measured(lambda: self._broker.submit(order))
+
+    def cancel(self, order_ids: Sequence[OrderId]) -> None:
+        self._health.measured(lambda: self._broker.cancel(order_ids))
+
+    def find(self, client_order_id: ClientOrderId) -> OrderReport | None:
+        return self._health.measured(lambda: self._broker.find(client_order_id))
+
+    def open_orders(self) -> Sequence[OrderReport]:
+        return self._health.measured(self._broker.open_orders)
+
+    def fills(self, since: datetime) -> Sequence[Fill]:
+        return self._health.measured(lambda: self._broker.fills(since))
+
+    def balances(self) -> Mapping[str, Balance]:
+        return self._health.measured(self._broker.balances)
+
+    def fee_rates(self) -> FeeRates:
+        return self._health.measured(self._broker.fee_rates)

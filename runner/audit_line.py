@@ -1,0 +1,393 @@
+"""
+The audit line: one cycle as a person or jq reads it (design 5; schema in config/schemas/audit.schema.json).
+
+Amounts that accounting uses are decimal strings; percentages, scores and latencies are numbers. Orders and fills are
+read off the journal events of the cycle, so that line and journal cannot tell two stories.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from core.breakers import blocking
+from core.exits import ExitBlocked, ExitDue
+from core.model.guards import TradingState
+from core.model.ledger import Ledger
+from core.model.money import plain
+from core.model.orders import ClientOrderId, Outcome
+from core.model.portfolio import Lot, OrderState
+from core.model.records import CashFlow, Event, FillBooked, Intent, OutcomeKnown
+from core.model.signals import Tier, Trigger
+from core.performance import daily_fraction, drawdown_fraction, weekly_fraction
+from core.ports import Position
+from core.universe import Universe
+from runner.cycle import Cycle, Reason, Standing, Status
+from runner.schedule import Tick
+
+SCHEMA_VERSION = 1
+TRIGGERS_SHOWN = 5
+
+Json = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """What is the same in every line of a run."""
+
+    run_id: str
+    mode: str
+    venue: str
+    config_hash: str
+    code_hash: str
+
+
+def status_of(cycle: Cycle) -> Status:
+    """Return ERROR after an unexpected exception, EXECUTED when an order was accepted, else NO_TRADE."""
+    if cycle.error is not None:
+        return Status.ERROR
+    accepted = any(isinstance(event, OutcomeKnown) and event.outcome is Outcome.ACCEPTED for event in cycle.events)
+    return Status.EXECUTED if accepted else Status.NO_TRADE
+
+
+def audit_line(
+    cycle: Cycle,
+    run: RunFacts,
+    standing: Standing,
+    *,
+    trading_state: TradingState,
+    metrics: Json,
+    journal: Position | None,
+    segment: Json | None,
+) -> Json:
+    """Return the body of one line; the record file adds `seq`, `prev` and `hash`."""
+    status = status_of(cycle)
+    tripped = [breaker.value for breaker in blocking(standing.ledger.breakers)]
+    return {
+        **_head(cycle.tick, cycle.started_at, run),
+        "status": status.value,
+        "no_trade_reason": None if status is Status.EXECUTED or cycle.reason is None else cycle.reason.value,
+        "error": None if cycle.error is None else _error(cycle.error),
+        "stage_latencies": _latencies(cycle),
+        "universe": None if cycle.universe is None else _universe(cycle.universe, refreshed=cycle.universe_refreshed),
+        "regime": None if cycle.regime is None else cycle.regime.value,
+        "triggers": None if cycle.triggers is None else _triggers(cycle.triggers),
+        "proposals": _proposals(cycle),
+        "risk": _risk(cycle),
+        "execution": _execution(cycle, standing.ledger),
+        "exits": [*map(_due_exit, cycle.exits), *map(_blocked_exit, cycle.blocked_exits)],
+        "reconcile": _reconcile(cycle, standing.ledger),
+        "portfolio": _portfolio(cycle, standing),
+        "pnl": _pnl(standing, cycle.started_at),
+        "circuit_breaker_tripped": bool(tripped),
+        "breakers": tripped,
+        "trading_state": trading_state.name,
+        "alerts": list(cycle.alerts),
+        "metrics": metrics,
+        "facts_digest": hashlib.sha256(b"".join(cycle.facts)).hexdigest()[:16],
+        "journal_seq": None if journal is None else journal.seq,
+        "journal_hash": None if journal is None else journal.hash[:16],
+        "segment": segment,
+    }
+
+
+def interrupted_line(
+    slot: int, started_at: datetime, run: RunFacts, ledger: Ledger, journal: Position | None, segment: Json | None
+) -> Json:
+    """Return the line that closes a cycle which a crash cut off (L1); it says nothing that is not known."""
+    tick = Tick(slot=slot, starts_at=started_at, missed_slots=0)
+    tripped = [breaker.value for breaker in blocking(ledger.breakers)]
+    unreached = ("universe", "regime", "triggers", "proposals", "risk", "reconcile", "portfolio", "pnl", "metrics")
+    return {
+        **_head(tick, started_at, run),
+        "status": Status.ERROR.value,
+        "no_trade_reason": Reason.INTERRUPTED.value,
+        "error": {"type": "Interrupted", "message": "the process ended inside this cycle; closed at the next start"},
+        "stage_latencies": {},
+        **dict.fromkeys(unreached),
+        "execution": {"order_type": None, "orders": [], "fills": []},
+        "exits": [],
+        "circuit_breaker_tripped": bool(tripped),
+        "breakers": tripped,
+        "trading_state": None,
+        "alerts": [],
+        "facts_digest": None,
+        "journal_seq": None if journal is None else journal.seq,
+        "journal_hash": None if journal is None else journal.hash[:16],
+        "segment": segment,
+    }
+
+
+def _head(tick: Tick, started_at: datetime, run: RunFacts) -> Json:
+    return {
+        "schema": SCHEMA_VERSION,
+        "run_id": run.run_id,
+        "slot": tick.slot,
+        "timestamp": utc(started_at),
+        "mode": run.mode,
+        "venue": run.venue,
+        "config_hash": run.config_hash,
+        "code_hash": run.code_hash,
+        "missed_slots": tick.missed_slots,
+    }
+
+
+def utc(moment: datetime) -> str:
+    """Print a UTC time in ISO 8601 with `Z`, to the millisecond when it has any."""
+    precision = "milliseconds" if moment.microsecond else "seconds"
+    return moment.isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def _error(error: BaseException) -> Json:
+    return {"type": type(error).__name__, "message": str(error)[:300]}
+
+
+def _latencies(cycle: Cycle) -> dict[str, float]:
+    latencies = {name: round(seconds, 4) for name, seconds in cycle.stage_seconds.items()}
+    return {**latencies, "total_cycle": round(cycle.total_seconds, 4)}
+
+
+def _universe(universe: Universe, *, refreshed: bool) -> dict[str, object]:
+    tiers = [item.tier for item in universe.eligible.values()]
+    excluded: dict[str, int] = {}
+    for item in universe.excluded.values():
+        excluded[item.reason.value] = excluded.get(item.reason.value, 0) + 1
+    counts: dict[str, object] = {"total_eligible": len(tiers), **{tier.value: tiers.count(tier) for tier in Tier}}
+    if not refreshed:
+        return {**counts, "excluded_count": len(universe.excluded)}
+    return {
+        **counts,
+        "excluded_count": len(universe.excluded),
+        "excluded_reasons": excluded,
+        "exclusions": {
+            str(product_id): [item.reason.value, item.observed, item.limit]
+            for product_id, item in universe.excluded.items()
+        },
+    }
+
+
+def _triggers(triggers: Sequence[Trigger]) -> Json:
+    return {
+        "count": len(triggers),
+        "top": [
+            {
+                "product": str(item.product_id),
+                "type": item.kind.value,
+                "direction": item.direction,
+                "score": round(item.score, 4),
+                "observed": round(item.observed, 6),
+                "threshold": round(item.threshold, 6),
+            }
+            for item in triggers[:TRIGGERS_SHOWN]
+        ],
+    }
+
+
+def _proposals(cycle: Cycle) -> Json | None:
+    if cycle.rules is None:
+        return None
+    return {
+        "count": len(cycle.rules.proposals),
+        "made": [
+            {
+                "product": str(item.product_id),
+                "strategy": item.strategy,
+                "conviction": round(item.conviction, 4),
+                "size_pct": float(round(item.size_fraction * 100, 4)),
+            }
+            for item in cycle.rules.proposals
+        ],
+        "not_made": [
+            {
+                "product": str(item.product_id),
+                "strategy": item.strategy,
+                "reason": item.reason,
+                "observed": item.observed,
+                "limit": item.limit,
+            }
+            for item in cycle.rules.not_proposed
+        ],
+    }
+
+
+def _risk(cycle: Cycle) -> Json | None:
+    if cycle.assessment is None:
+        return None
+    refused: list[Json] = [
+        {
+            "product": str(item.proposal.product_id),
+            "reason": item.reason.value,
+            "observed": item.observed,
+            "limit": item.limit,
+        }
+        for item in cycle.assessment.refused
+    ]
+    refused += [
+        {
+            "product": str(item.order.product_id),
+            "reason": item.reason.value,
+            "observed": item.observed,
+            "limit": item.limit,
+        }
+        for item in cycle.last_hop_refusals
+    ]
+    return {
+        "approved": [
+            {"product": str(item.product_id), "notional": plain(item.notional), "bound_by": item.bound_by.value}
+            for item in cycle.assessment.approved
+        ],
+        "refused": refused,
+    }
+
+
+def _execution(cycle: Cycle, ledger: Ledger) -> Json:
+    orders = [_order(event, cycle.events) for event in cycle.events if isinstance(event, Intent)]
+    types = dict.fromkeys(str(order["order_type"]) for order in orders)
+    return {
+        "order_type": "+".join(types) or None,
+        "orders": orders,
+        "not_sent": [
+            {
+                "product": str(note.product_id),
+                "purpose": note.purpose,
+                "reason": note.reason,
+                "observed": note.observed,
+                "limit": note.limit,
+            }
+            for note in cycle.not_sent
+        ],
+        "fills": [_fill(event, ledger) for event in cycle.events if isinstance(event, FillBooked)],
+    }
+
+
+def _order(intent: Intent, events: Sequence[Event]) -> Json:
+    order = intent.order
+    outcome = next(
+        (e for e in events if isinstance(e, OutcomeKnown) and e.client_order_id == order.client_order_id), None
+    )
+    return {
+        "client_order_id": order.client_order_id,
+        "order_id": None if outcome is None else outcome.order_id,
+        "product": str(order.product_id),
+        "side": order.side.value,
+        "order_type": order.order_type.value,
+        "purpose": order.purpose.value,
+        "lot": order.lot_id,
+        "size": plain(order.size),
+        "limit_price": plain(order.limit_price),
+        "reason": intent.reason,
+        "outcome": None if outcome is None else outcome.outcome.value,
+        "outcome_reason": "" if outcome is None else outcome.reason,
+    }
+
+
+def _fill(event: FillBooked, ledger: Ledger) -> Json:
+    fill = event.fill
+    state = _order_state(ledger, fill.client_order_id)
+    return {
+        "fill_id": fill.fill_id,
+        "client_order_id": fill.client_order_id,
+        "order_id": fill.order_id,
+        "product": str(fill.product_id),
+        "side": fill.side.value,
+        "lot": None if state is None else state.order.lot_id,
+        "price": plain(fill.price),
+        "size": plain(fill.size),
+        "fee": plain(fill.fee),
+        "liquidity": fill.liquidity.value,
+        "at": utc(fill.at),
+    }
+
+
+def _order_state(ledger: Ledger, key: ClientOrderId) -> OrderState | None:
+    return ledger.open_orders.get(key) or ledger.closed_orders.get(key)
+
+
+def _due_exit(due: ExitDue) -> Json:
+    return {
+        "lot": due.lot_id,
+        "reason": due.reason.value,
+        "blocked_by": None,
+        "observed": due.observed,
+        "limit": due.limit,
+    }
+
+
+def _blocked_exit(item: ExitBlocked) -> Json:
+    return {
+        "lot": item.lot_id,
+        "reason": None if item.due is None else item.due.value,
+        "blocked_by": item.reason.value,
+        "observed": item.observed,
+        "limit": item.limit,
+    }
+
+
+def _reconcile(cycle: Cycle, ledger: Ledger) -> Json | None:
+    if cycle.reconciled is None:
+        return None
+    return {
+        "open_orders": len(ledger.open_orders),
+        "unknown_orders": sum(state.is_unknown for state in ledger.open_orders.values()),
+        "foreign_fills": cycle.reconciled.foreign_fills,
+        "resolved": _resolved(cycle.events),
+        "differences": [
+            {"code": item.code, "subject": item.subject, "ledger": item.ledger, "exchange": item.exchange}
+            for item in cycle.reconciled.differences
+        ],
+    }
+
+
+def _resolved(events: Sequence[Event]) -> list[Json]:
+    """Return what became of orders of earlier cycles that were UNKNOWN."""
+    own = {event.order.client_order_id for event in events if isinstance(event, Intent)}
+    return [
+        {"client_order_id": event.client_order_id, "outcome": event.outcome.value}
+        for event in events
+        if isinstance(event, OutcomeKnown) and event.client_order_id not in own
+    ]
+
+
+def _portfolio(cycle: Cycle, standing: Standing) -> Json:
+    ledger, exposure = standing.ledger, standing.exposure
+    return {
+        "equity": _plain(standing.equity),
+        "cash": {currency: plain(amount) for currency, amount in ledger.cash.items()},
+        "at_risk": None if exposure is None else plain(exposure.total),
+        "positions": [_position(lot) for lot in ledger.lots.values()],
+        "cash_flows": [
+            {"currency": event.currency, "amount": plain(event.amount), "reason": event.reason}
+            for event in cycle.events
+            if isinstance(event, CashFlow)
+        ],
+    }
+
+
+def _position(lot: Lot) -> Json:
+    return {
+        "lot": lot.lot_id,
+        "product": str(lot.product_id),
+        "quantity": plain(lot.quantity),
+        "cost": plain(lot.cost),
+    }
+
+
+def _pnl(standing: Standing, now: datetime) -> Json:
+    ledger, equity = standing.ledger, standing.equity
+    return {
+        "realised": plain(ledger.realised),
+        "unrealised": _plain(standing.unrealised),
+        "fees": plain(ledger.fees),
+        "daily_pct": _pct(daily_fraction(ledger, equity, now)),
+        "weekly_pct": _pct(weekly_fraction(ledger, equity, now)),
+        "drawdown_pct": _pct(drawdown_fraction(ledger, equity)),
+    }
+
+
+def _plain(amount: Decimal | None) -> str | None:
+    return None if amount is None else plain(amount)
+
+
+def _pct(fraction: Decimal | None) -> float | None:
+    return None if fraction is None else float(round(fraction * 100, 4))

@@ -1,0 +1,38 @@
+"""The one way to change the ledger: an event is checked, written to the journal, then applied."""
+
+from collections.abc import Mapping
+
+from core.ledger import apply
+from core.model.codec import encode_event
+from core.model.ledger import Ledger
+from core.model.records import Event
+from core.ports import Position, RecordLog
+
+
+class Bookkeeper:
+    """Keep journal and ledger equal (L11)."""
+
+    def __init__(self, ledger: Ledger, journal: RecordLog) -> None:
+        self.ledger = ledger
+        self.position: Position | None = None
+        self.recent_events: list[Event] = []
+        self._journal = journal
+
+    def record(self, event: Event, *, durable: bool) -> None:
+        """
+        Write one event and apply it.
+
+        Raises:
+            StateUnusable: The event contradicts the ledger; nothing was written.
+            RecordNotDurable: It could not be written; the ledger is unchanged and the process must end.
+        """
+        after = apply(self.ledger, event)
+        body: Mapping[str, object] = encode_event(event)
+        self.position = self._journal.append(body, durable=durable)
+        self.ledger = after
+        self.recent_events.append(event)
+
+    def take_events(self) -> list[Event]:
+        """Return what was recorded since this was last called: the events of one cycle."""
+        taken, self.recent_events = self.recent_events, []
+        return taken

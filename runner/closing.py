@@ -1,0 +1,84 @@
+"""The end of a cycle: mark the account, write journal and snapshot, one audit line, metrics."""
+
+from core.errors import MarketDataUnavailable
+from core.model.records import FillBooked, Intent, Marked
+from core.ports import Severity
+from runner import views
+from runner.audit_line import audit_line, status_of
+from runner.cycle import Cycle, Reason, Status
+from runner.desk import Desk
+
+
+def note_exception(cycle: Cycle, desk: Desk, error: Exception) -> None:
+    """Keep an unexpected exception for the line and for the breaker; the traceback goes to the log."""
+    cycle.error = error
+    cycle.end(Reason.EXCEPTION)
+    desk.memory.exceptions.append(desk.clock.now())
+    desk.log.error("cycle of slot %s ended by %s", cycle.tick.slot, type(error).__name__, exc_info=error)
+    desk.alert("exception", type(error).__name__, Severity.CRITICAL, f"unexpected {type(error).__name__} in a cycle")
+
+
+def store_and_audit(cycle: Cycle, desk: Desk) -> Status:
+    """Write everything down: mark in the journal, snapshot when due, then the one line (L1)."""
+    _refresh_marks(cycle, desk)
+    standing = views.standing(cycle, desk)
+    desk.book.record(
+        Marked(at=desk.clock.now(), slot=cycle.tick.slot, equity=standing.equity, peaks=cycle.peaks), durable=True
+    )
+    cycle.events = desk.book.take_events()
+    _log_trades(cycle, desk)
+    standing = views.standing(cycle, desk)  # the mark has moved day, week and high-water mark
+    cycle.alerts, desk.memory.pending_alerts = desk.memory.pending_alerts, []
+    cycle.total_seconds = desk.clock.monotonic() - cycle.began
+    status = status_of(cycle)
+    desk.metrics.count(cycle, status, standing)
+    line = audit_line(
+        cycle,
+        desk.run,
+        standing,
+        trading_state=desk.state(),
+        metrics=desk.metrics.values(cycle, standing),
+        journal=desk.book.position,
+        segment=desk.audit_segment.pop() if desk.audit_segment else None,
+    )
+    desk.audit.append(line, durable=True)
+    _snapshot_when_due(cycle, desk)
+    desk.memory.cycles_done += 1
+    return status
+
+
+def _refresh_marks(cycle: Cycle, desk: Desk) -> None:
+    """Read the quotes that the marks need again when the cycle traded: time has passed, and there may be new lots."""
+    held = desk.held()
+    traded = any(isinstance(event, Intent) for event in desk.book.recent_events)
+    if not held or not (traded or any(product_id not in cycle.quotes for product_id in held)):
+        return
+    try:
+        desk.fetch_quotes(held, cycle)
+    except MarketDataUnavailable as error:
+        desk.log.warning("no quotes to mark our positions with: %s", error)
+
+
+def _log_trades(cycle: Cycle, desk: Desk) -> None:
+    fills = [event.fill for event in cycle.events if isinstance(event, FillBooked)]
+    if fills:
+        desk.log.info("reconcile_fills: %d booked", len(fills))
+    for fill in fills:
+        desk.log.info(
+            "fill %s %s %s at %s, fee %s (%s)",
+            fill.side.value,
+            fill.size,
+            fill.product_id,
+            fill.price,
+            fill.fee,
+            fill.liquidity.value,
+        )
+
+
+def _snapshot_when_due(cycle: Cycle, desk: Desk) -> None:
+    memory = desk.memory
+    memory.cycles_since_snapshot += 1
+    traded = any(isinstance(event, Intent | FillBooked) for event in cycle.events)
+    if traded or memory.cycles_since_snapshot >= desk.settings.app.state.snapshot_every_cycles:
+        desk.save_snapshot()
+        memory.cycles_since_snapshot = 0

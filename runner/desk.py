@@ -1,0 +1,130 @@
+"""The desk: what a run works with, and what it remembers from one cycle to the next."""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from core.breakers import trading_state
+from core.model.guards import TradingState
+from core.model.market import Product, ProductId
+from core.ports import Broker, Clock, KillCommand, KillSwitch, MarketData, Notifier, RecordLog, Severity
+from core.settings import Settings
+from core.universe import Universe
+from core.valuation import fresh_quotes
+from runner.api_health import ApiHealth
+from runner.audit_line import Json, RunFacts
+from runner.bookkeeper import Bookkeeper
+from runner.cycle import Cycle
+from runner.executor import Crossing, Gate, Planned
+from runner.market_watch import MarketWatch
+from runner.metrics import Metrics
+from runner.reconcile import Reconciler
+from runner.schedule import MinuteGrid
+
+
+class OrderDesk(Protocol):
+    """Who sends orders: the executor, or in a dry run one who only notes them."""
+
+    def close_lots(self, planned: list[Planned], gate: Gate, cycle: Cycle) -> None: ...
+
+    def open_lots(self, planned: list[Planned], gate: Gate, crossing: Crossing, cycle: Cycle) -> None: ...
+
+    def cancel_for_kill(self, command: KillCommand) -> None: ...
+
+    def cancel_overdue(self) -> int: ...
+
+
+class Lock(Protocol):
+    def is_ours(self) -> bool: ...
+
+
+class ConfigDrift(Protocol):
+    def changed(self) -> str | None: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Memory:
+    """What one cycle leaves to the next. All of it can be learnt again after a restart."""
+
+    universe: Universe | None = None
+    catalogue: dict[ProductId, Product] = field(default_factory=dict)
+    exceptions: deque[datetime] = field(default_factory=deque)
+    mismatch_cycles: int = 0
+    clock_at: tuple[datetime, float] | None = None
+    clock_jump_seconds: float = 0.0
+    kill_known: bool = False
+    drift_known: bool = False
+    pending_alerts: list[str] = field(default_factory=list)
+    cycles_done: int = 0
+    cycles_since_snapshot: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Everything that the stages of a cycle use. Built by the wiring; the stages build nothing."""
+
+    settings: Settings
+    run: RunFacts
+    clock: Clock
+    grid: MinuteGrid
+    market: MarketData
+    broker: Broker
+    health: ApiHealth
+    book: Bookkeeper
+    reconciler: Reconciler
+    orders: OrderDesk
+    watch: MarketWatch
+    kill_switch: KillSwitch
+    lock: Lock
+    config_drift: ConfigDrift
+    free_disk_mb: Callable[[], int | None]
+    notifier: Notifier
+    metrics: Metrics
+    audit: RecordLog
+    audit_segment: list[Json]
+    save_snapshot: Callable[[], None]
+    log: logging.Logger
+    is_virtual: bool
+    ends_at: datetime | None
+    memory: Memory = field(default_factory=Memory)
+
+    def alert(self, code: str, key: str, severity: Severity, message: str) -> None:
+        """Report a problem; its code goes into the next line that is written."""
+        if self.notifier.alert(code, key, severity, message, self.clock.now()):
+            self.memory.pending_alerts.append(code)
+
+    def state(self) -> TradingState:
+        """Return what may be done now: the worst of the breakers, and HALTED under the kill switch."""
+        return trading_state(self.book.ledger.breakers, kill_on=self.kill_switch.read() is not None)
+
+    def fetch_quotes(self, product_ids: list[ProductId], cycle: Cycle) -> None:
+        """
+        Read the present quotes into the cycle; stale ones are left out, older ones of the cycle replaced.
+
+        Raises:
+            MarketDataUnavailable
+        """
+        found = self.market.quotes(product_ids)
+        limit = self.settings.policy.execution.max_quote_age_seconds
+        usable = fresh_quotes(found, self.clock.now(), limit)
+        for product_id in product_ids:
+            cycle.quotes.pop(product_id, None)
+            quote = usable.get(product_id)
+            if quote is not None:
+                cycle.quotes[product_id] = quote
+                cycle.facts.append(f"{product_id}|{quote.bid}|{quote.ask}|{quote.at.timestamp()}".encode())
+
+    def held(self) -> list[ProductId]:
+        """Return the products of our lots, each once, in the order of their entry."""
+        return list(dict.fromkeys(lot.product_id for lot in self.book.ledger.lots.values()))
+
+    def recent_exceptions(self) -> tuple[datetime, ...]:
+        """Return the times of the unexpected exceptions in the breaker's window, the latest last."""
+        window = timedelta(seconds=self.settings.policy.circuit_breakers.exception_window_seconds)
+        oldest = self.clock.now() - window
+        while self.memory.exceptions and self.memory.exceptions[0] < oldest:
+            self.memory.exceptions.popleft()
+        return tuple(self.memory.exceptions)

@@ -1,0 +1,166 @@
+"""The stages that come before any idea: guard, reconcile, exits and upkeep, breakers."""
+
+from datetime import timedelta
+
+from core.breakers import Limits, judge
+from core.errors import AlreadyRunning, BrokerUnavailable, MarketDataUnavailable
+from core.exits import due_exits, new_peaks
+from core.model.guards import Breaker, TradingState
+from core.model.records import BreakerChanged
+from core.ports import KillCommand, Severity
+from runner import planning, views
+from runner.cycle import Cycle, Reason
+from runner.desk import Desk
+from runner.reconcile import Reconciled
+
+MAY_SELL = (TradingState.ARMED, TradingState.REDUCE_ONLY)
+
+_SEVERITIES = {
+    Breaker.STALE_DATA: Severity.WARNING,
+    Breaker.API_ERRORS: Severity.WARNING,
+    Breaker.CLOCK_JUMP: Severity.WARNING,
+}
+
+
+def guard(cycle: Cycle, desk: Desk) -> None:
+    """Check what must hold before anything is done: our lock, the clock, the configuration on disk, the kill switch."""
+    if not desk.lock.is_ours():
+        raise AlreadyRunning(
+            "the lock file of the data directory was replaced while running: another process may own it"
+        )
+    _measure_clock_jump(desk)
+    _notice_config_drift(desk)
+    if not watch_kill_switch(desk):
+        cycle.end(Reason.KILL_SWITCH)
+
+
+def watch_kill_switch(desk: Desk) -> bool:
+    """Read the kill switch and act on it at once (L5); return whether it is off. Also called in every wait."""
+    command = desk.kill_switch.read()
+    if command is None:
+        if desk.memory.kill_known:
+            desk.memory.kill_known = False
+            desk.notifier.resolve("kill_switch", "file", desk.clock.now())
+        return True
+    if not desk.memory.kill_known:
+        desk.memory.kill_known = True
+        desk.alert(
+            "kill_switch", "file", Severity.CRITICAL, "kill switch is on: no order is sent, own entries are cancelled"
+        )
+    _cancel_for_kill(desk, command)
+    return False
+
+
+def _cancel_for_kill(desk: Desk, command: KillCommand) -> None:
+    try:
+        desk.orders.cancel_for_kill(command)
+    except BrokerUnavailable as error:
+        desk.alert(
+            "kill_cancel_unverified", "orders", Severity.CRITICAL, f"cancels not verified, trying again: {error}"
+        )
+
+
+def _measure_clock_jump(desk: Desk) -> None:
+    """Hold the wall clock's progress since the last cycle against the monotonic clock's."""
+    now, elapsed = desk.clock.now(), desk.clock.monotonic()
+    before = desk.memory.clock_at
+    desk.memory.clock_at = (now, elapsed)
+    jumped = timedelta(0) if before is None else (now - before[0]) - timedelta(seconds=elapsed - before[1])
+    desk.memory.clock_jump_seconds = jumped.total_seconds()
+
+
+def _notice_config_drift(desk: Desk) -> None:
+    """Say once that the files on disk are no longer what runs; the run goes on with what it loaded."""
+    drift = desk.config_drift.changed()
+    if drift is not None and not desk.memory.drift_known:
+        desk.alert(
+            "config_drift", "files", Severity.WARNING, f"{drift}; this run keeps the configuration it started with"
+        )
+    if drift is None and desk.memory.drift_known:
+        desk.notifier.resolve("config_drift", "files", desk.clock.now())
+    desk.memory.drift_known = drift is not None
+
+
+def reconcile(cycle: Cycle, desk: Desk) -> None:
+    """Settle what is unknown or open, book fills, compare the account with the ledger (L4, L10)."""
+    try:
+        found = desk.reconciler.run()
+    except BrokerUnavailable as error:
+        cycle.end(Reason.BROKER_UNAVAILABLE)
+        desk.log.warning("the account could not be read, nothing new this cycle: %s", error)
+        return
+    cycle.reconciled = found
+    desk.memory.mismatch_cycles = desk.memory.mismatch_cycles + 1 if found.differences else 0
+    _report_differences(found, desk)
+
+
+def _report_differences(found: Reconciled, desk: Desk) -> None:
+    for item in found.differences:
+        desk.alert(
+            "reconcile_mismatch",
+            f"{item.code}:{item.subject}",
+            Severity.CRITICAL,
+            f"{item.code} {item.subject}: ledger {item.ledger}, exchange {item.exchange}",
+        )
+
+
+def exits_and_upkeep(cycle: Cycle, desk: Desk) -> None:
+    """Cancel entries that outlived their end, and sell the lots whose time has come (L6)."""
+    if cycle.reason is Reason.KILL_SWITCH or desk.state() not in MAY_SELL:
+        _read_held_quotes(cycle, desk)
+        return
+    desk.orders.cancel_overdue()
+    if not _read_held_quotes(cycle, desk):
+        return
+    lots, policy = desk.book.ledger.lots, desk.settings.policy
+    now = desk.clock.now()
+    cycle.peaks = new_peaks(lots.values(), cycle.quotes, now, policy)
+    judged = due_exits(lots.values(), cycle.quotes, now, policy)
+    cycle.exits, cycle.blocked_exits = judged.due, judged.blocked
+    planned = planning.exits(judged.due, cycle, desk)
+    if planned:
+        desk.orders.close_lots(planned, lambda order: views.last_look(order, cycle, desk), cycle)
+    _report_open_exits(cycle, desk)
+
+
+def _read_held_quotes(cycle: Cycle, desk: Desk) -> bool:
+    """Read fresh quotes of what we hold; return whether there is anything to judge."""
+    held = desk.held()
+    if not held:
+        return False
+    try:
+        desk.fetch_quotes(held, cycle)
+    except MarketDataUnavailable as error:
+        cycle.end(Reason.DATA_UNAVAILABLE)
+        desk.log.warning("no quotes for our positions this cycle: %s", error)
+    return True
+
+
+def _report_open_exits(cycle: Cycle, desk: Desk) -> None:
+    """Alert about each lot that should be gone and is not."""
+    lots = desk.book.ledger.lots
+    for due in cycle.exits:
+        if due.lot_id in lots:
+            message = f"{lots[due.lot_id].product_id}: {due.reason.value} is due and the lot is not sold yet"
+            desk.alert("exit_incomplete", due.lot_id, Severity.CRITICAL, message)
+    for blocked in cycle.blocked_exits:
+        message = f"{lots[blocked.lot_id].product_id}: {blocked.reason.value}, its stop cannot be judged"
+        desk.alert("exit_blocked", blocked.lot_id, Severity.CRITICAL, message)
+
+
+def breakers(cycle: Cycle, desk: Desk) -> None:
+    """Judge every circuit breaker on what this cycle saw; write down and report what changed."""
+    seen = views.observation(cycle, desk)
+    for change in judge(desk.book.ledger.breakers, seen, Limits.of(desk.settings), desk.clock.now()):
+        desk.book.record(change, durable=True)
+        _report_breaker(change, desk)
+    if not cycle.is_over and desk.state() is not TradingState.ARMED:
+        cycle.end(Reason.HALTED if desk.state() is TradingState.HALTED else Reason.BREAKER)
+
+
+def _report_breaker(change: BreakerChanged, desk: Desk) -> None:
+    name = change.breaker.value
+    if change.state.tripped:
+        desk.alert(name, "breaker", _SEVERITIES.get(change.breaker, Severity.CRITICAL), change.state.detail)
+    else:
+        desk.notifier.resolve(name, "breaker", desk.clock.now())

@@ -1,0 +1,59 @@
+"""Progress of a fast rehearsal: a bar in a terminal, a line now and then without one."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+LINE_EVERY_CYCLES = 1000
+
+Advance = Callable[[str], None]
+
+
+@contextmanager
+def show_progress(cycles: int | None, *, enabled: bool) -> Iterator[Advance]:
+    """Yield a function to be called after each cycle with a few words; it does nothing unless enabled."""
+    if not enabled:
+        yield lambda _words: None
+    elif sys.stdout.isatty():
+        with _bar(cycles) as advance:
+            yield advance
+    else:
+        yield _lines(cycles)
+
+
+@contextmanager
+def _bar(cycles: int | None) -> Iterator[Advance]:
+    from rich.progress import (  # noqa: PLC0415 - only a terminal needs it, and it costs memory
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("rehearsal"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[words]}"),
+    )
+    with Progress(*columns, refresh_per_second=4) as progress:
+        task = progress.add_task("rehearsal", total=cycles, words="")
+        yield lambda words: progress.update(task, advance=1, words=words)
+
+
+def _lines(cycles: int | None) -> Advance:
+    done = 0
+
+    def advance(words: str) -> None:
+        nonlocal done
+        done += 1
+        if done % LINE_EVERY_CYCLES == 0:
+            total = "" if cycles is None else f" of {cycles}"
+            sys.stdout.write(f"{done}{total} cycles, {words}\n")
+            sys.stdout.flush()
+
+    return advance

@@ -1,0 +1,98 @@
+"""Which market and which clock a run uses: the outside of the program, chosen once at the start."""
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from core.errors import ConfigError, StartRefused
+from core.ports import Clock, MarketData
+from core.settings import Settings
+from runner.adapters.paper_market import PaperMarket
+from runner.adapters.replay_market import open_replay
+from runner.adapters.simulated_market import simulated_market
+from runner.adapters.system_clock import SystemClock
+from runner.adapters.virtual_clock import VirtualClock
+from runner.options import RunOptions
+
+VIRTUAL_START = datetime(2026, 1, 5, tzinfo=UTC)
+"""A rehearsal of the simulated market in virtual time begins on this Monday."""
+
+WARM_UP = timedelta(days=1)
+
+
+class Market(MarketData, PaperMarket, Protocol):
+    """A market that the bot sees and that the paper broker trades on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """
+    The world of one run.
+
+    `account` tells apart what must not be mixed in one data directory; `is_virtual`: time passes only in waits;
+    `ends_at`: when the data of a replay end; `note` says in words what the venue is.
+    """
+
+    clock: Clock
+    market: Market
+    account: str
+    is_virtual: bool
+    ends_at: datetime | None
+    note: str
+
+
+def open_outside(settings: Settings, options: RunOptions) -> Outside:
+    """
+    Build market and clock as asked.
+
+    Raises:
+        ConfigError: The market cannot be used; the message says what to write instead.
+        StartRefused: The market is not available in this version.
+    """
+    asked = options.market or settings.app.exchange.market
+    kind, _, path = asked.partition(":")
+    if kind == "replay" and path:
+        return _replay(settings, options, Path(path))
+    if asked in ("auto", "simulated"):
+        return _simulated(settings, options, is_auto=asked == "auto")
+    if asked == "coinbase":
+        raise StartRefused("market coinbase: this version has no Coinbase adapter yet; use simulated or replay:PATH")
+    raise ConfigError(
+        f"market {asked!r} is not known; use auto, simulated or replay:PATH (--market, app.yaml: exchange)"
+    )
+
+
+def _simulated(settings: Settings, options: RunOptions, *, is_auto: bool) -> Outside:
+    section = settings.app.simulation
+    if options.seed is not None:
+        section = dataclasses.replace(section, seed=options.seed)
+    is_virtual = options.speed == "max"
+    clock: Clock = VirtualClock(VIRTUAL_START) if is_virtual else SystemClock()
+    why = "auto: this version has no Coinbase adapter yet, so " if is_auto else ""
+    return Outside(
+        clock=clock,
+        market=simulated_market(section, settings.app.market_model, clock.now),
+        account=f"paper-seed-{section.seed}" + ("-virtual" if is_virtual else ""),
+        is_virtual=is_virtual,
+        ends_at=None,
+        note=f"{why}embedded simulated exchange, seed {section.seed}; invented prices, no evidence for real ones",
+    )
+
+
+def _replay(settings: Settings, options: RunOptions, path: Path) -> Outside:
+    is_virtual = options.speed != "real"
+    clock: VirtualClock | SystemClock = VirtualClock(VIRTUAL_START) if is_virtual else SystemClock()
+    replay = open_replay(path, settings.app.market_model, clock.now)
+    clock.start_at(replay.first_start + WARM_UP)
+    if clock.now() >= replay.end:
+        raise ConfigError(f"{path}: its candles span less than the day that is needed for warming up; use longer files")
+    return Outside(
+        clock=clock,
+        market=replay.market,
+        account="paper",
+        is_virtual=is_virtual,
+        ends_at=replay.end,
+        note="recorded candles; quotes and depth are modelled (app.yaml: market_model)",
+    )

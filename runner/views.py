@@ -1,0 +1,101 @@
+"""What a stage looks at, put together from the cycle and the desk: for risk, for the last hop, for the breakers."""
+
+from decimal import Decimal
+
+from core.breakers import Observation
+from core.errors import BrokerUnavailable
+from core.exposure import Exposure, exposure
+from core.last_hop import last_hop
+from core.model.orders import FeeRates, Order
+from core.model.verdicts import OrderRefused
+from core.performance import daily_fraction, drawdown_fraction, weekly_fraction
+from core.risk_view import RiskView
+from core.valuation import equity, unrealised
+from runner.cycle import Cycle, Standing
+from runner.desk import Desk
+
+
+def risk_view(cycle: Cycle, desk: Desk) -> RiskView:
+    """Return what risk may look at, as of this moment."""
+    ledger, settings = desk.book.ledger, desk.settings
+    eligible = {} if cycle.universe is None else cycle.universe.eligible
+    return RiskView(
+        now=desk.clock.now(),
+        trading_state=desk.state(),
+        kill_switch_on=desk.kill_switch.read() is not None,
+        regime=cycle.regime,
+        ledger=ledger,
+        equity=equity(ledger, cycle.quotes, settings.universe.quote_currencies),
+        quotes=cycle.quotes,
+        products=desk.memory.catalogue,
+        tiers={product_id: item.tier for product_id, item in eligible.items()},
+        max_spread_fraction={tier: floors.max_spread_fraction for tier, floors in settings.universe.tiers.items()},
+        themes=settings.universe.themes,
+        fees=_fees(desk),
+        stale=cycle.stale,
+    )
+
+
+def last_look(order: Order, cycle: Cycle, desk: Desk) -> OrderRefused | None:
+    """Ask risk once more, about the finished order, right before its INTENT (L7)."""
+    return last_hop(order, risk_view(cycle, desk), desk.settings.policy)
+
+
+def _fees(desk: Desk) -> FeeRates | None:
+    """Return the account's fee rates, None when they cannot be read: then nothing is bought (L8)."""
+    try:
+        return desk.broker.fee_rates()
+    except BrokerUnavailable as error:
+        desk.log.warning("fee rates could not be read: %s", error)
+        return None
+
+
+def stale_share(cycle: Cycle, desk: Desk) -> Decimal:
+    """Return the share of watched products without a young candle; 0 when none is watched."""
+    watched = 0 if desk.memory.universe is None else len(desk.memory.universe.eligible)
+    return Decimal(len(cycle.stale)) / watched if watched else Decimal(0)
+
+
+def at_risk(cycle: Cycle, desk: Desk) -> Exposure:
+    """Return the worst-case exposure by the one formula, fees at the configured taker rate."""
+    policy = desk.settings.policy
+    return exposure(
+        desk.book.ledger,
+        cycle.quotes,
+        desk.settings.universe.themes,
+        fee_fraction=policy.execution.taker_fee_fraction,
+        dust_usd=policy.risk.dust_threshold_usd,
+    )
+
+
+def standing(cycle: Cycle, desk: Desk) -> Standing:
+    """Return where the account stands now, with None where a price is missing."""
+    ledger = desk.book.ledger
+    return Standing(
+        ledger=ledger,
+        equity=equity(ledger, cycle.quotes, desk.settings.universe.quote_currencies),
+        unrealised=unrealised(ledger.lots.values(), cycle.quotes),
+        exposure=at_risk(cycle, desk),
+    )
+
+
+def observation(cycle: Cycle, desk: Desk) -> Observation:
+    """Return what the breakers are judged on; None where this cycle could not tell."""
+    ledger, memory, health, now = desk.book.ledger, desk.memory, desk.health, desk.clock.now()
+    worth = equity(ledger, cycle.quotes, desk.settings.universe.quote_currencies)
+    return Observation(
+        api_errors_in_a_row=health.consecutive_errors,
+        api_errors_in_window=health.errors_in_window(),
+        last_api_error_at=health.last_error_at,
+        exception_times=desk.recent_exceptions(),
+        stale_share_fraction=None if cycle.triggers is None else stale_share(cycle, desk),
+        eligible_products=None if cycle.universe is None else len(cycle.universe.eligible),
+        regime=cycle.regime,
+        daily_fraction=daily_fraction(ledger, worth, now),
+        weekly_fraction=weekly_fraction(ledger, worth, now),
+        drawdown_fraction=drawdown_fraction(ledger, worth),
+        mismatch_cycles=None if cycle.reconciled is None else memory.mismatch_cycles,
+        is_first_cycle_of_run=memory.cycles_done == 0,
+        clock_jump_seconds=memory.clock_jump_seconds,
+        free_disk_mb=desk.free_disk_mb(),
+    )

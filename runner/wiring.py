@@ -1,0 +1,382 @@
+"""
+The one place that builds adapters and passes them in.
+
+DRY_RUN, PAPER and LIVE differ in what is wired here, never by an `if mode` inside the logic.
+"""
+
+import hashlib
+import logging
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from core.errors import StartRefused, TraderError
+from core.model.ledger import Ledger
+from core.model.money import plain
+from core.model.orders import FeeRates
+from core.model.records import CashFlow, RunStarted, RunStopped
+from core.settings import Mode, Settings
+from runner.adapters.instance_lock import InstanceLock
+from runner.adapters.kill_switch import FILE_NAME, FileKillSwitch
+from runner.adapters.log_files import LOG_NAME, close_log, open_log
+from runner.adapters.log_notifier import LogNotifier
+from runner.adapters.paper_broker import PaperBroker
+from runner.adapters.process_facts import code_hash, free_disk_mb, rss_mb
+from runner.adapters.record_file import OpenedAudit, open_audit
+from runner.adapters.settings_files import ConfigWatch, document_hashes, load_documents, settings_of
+from runner.adapters.state_store import STATE_NAME, StateStore
+from runner.api_health import ApiHealth, MeasuredBroker, MeasuredMarket
+from runner.audit_line import Json, RunFacts, interrupted_line
+from runner.banner import BannerFacts, banner
+from runner.bookkeeper import Bookkeeper
+from runner.desk import Desk, OrderDesk
+from runner.executor import Executor
+from runner.market_watch import MarketWatch
+from runner.metrics import Metrics
+from runner.options import ROOT, RunOptions
+from runner.reconcile import Reconciler
+from runner.recovery import Identity, Recovered, recover
+from runner.schedule import MinuteGrid
+from runner.shadow_executor import ShadowExecutor
+from runner.venues import Outside, open_outside
+
+AUDIT_NAME = "247trader-v2_audit.jsonl"
+
+StopReason = Callable[[], str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """The settings of a run, and what the files that they came from looked like."""
+
+    settings: Settings
+    config_dir: Path
+    hashes: Mapping[str, str]
+
+
+def load_configuration(config_dir: Path) -> Configuration:
+    """
+    Read and check the configuration.
+
+    Raises:
+        ConfigError: It cannot be used; the message names file, key, value and fix.
+    """
+    documents = load_documents(config_dir)
+    return Configuration(settings=settings_of(documents), config_dir=config_dir, hashes=document_hashes(documents))
+
+
+@contextmanager
+def open_desk(
+    configuration: Configuration, options: RunOptions, stop_reason: StopReason, outside: Outside | None = None
+) -> Iterator[Desk]:
+    """
+    Take the lock, recover the state, open all files, say so, and yield the desk; close everything afterwards.
+
+    `outside` replaces market and clock (tests); None: as configured and asked.
+
+    Raises:
+        TraderError: The start is refused, or the run may not go on.
+    """
+    settings = _with_overrides(configuration.settings, options)
+    mode = options.mode or settings.app.app.mode
+    _refuse_live(mode)
+    world = outside or open_outside(settings, options)
+    _make_folders(options)
+    lock = InstanceLock(options.data_dir)
+    lock.acquire()
+    log = open_log(
+        options.logs_dir,
+        level=settings.app.logging.level,
+        max_bytes=settings.app.logging.max_bytes,
+        backup_count=settings.app.logging.backup_count,
+        now=world.clock.now,
+        to_terminal=not world.is_virtual,
+    )
+    try:
+        start = _Start(
+            settings=settings,
+            configuration=configuration,
+            options=options,
+            mode=mode,
+            world=world,
+            lock=lock,
+            log=log,
+            stop_reason=stop_reason,
+        )
+        desk = _open(start)
+        yield desk
+        _finish(desk, stop_reason() or "done")
+    except TraderError as error:
+        log.critical("the run ends: %s: %s", type(error).__name__, error)
+        raise
+    finally:
+        close_log(log)
+        lock.release()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Start:
+    """What a start has in hand."""
+
+    settings: Settings
+    configuration: Configuration
+    options: RunOptions
+    mode: Mode
+    world: Outside
+    lock: InstanceLock
+    log: logging.Logger
+    stop_reason: StopReason
+
+    @property
+    def synced(self) -> bool:
+        """Nothing depends on the disk surviving a rehearsal in virtual time: it repeats to the byte."""
+        return not self.world.is_virtual
+
+
+def _refuse_live(mode: Mode) -> None:
+    if mode is Mode.LIVE:
+        raise StartRefused(
+            "LIVE is not available in this version. Missing: the Coinbase adapter, a rehearsal certificate "
+            "(a GO computed from a 24-hour rehearsal on the real market under this configuration and code), and "
+            "`exchange.read_only: false` in app.yaml. Use --paper or --dry-run"
+        )
+
+
+def _with_overrides(settings: Settings, options: RunOptions) -> Settings:
+    if options.interval_seconds is None:
+        return settings
+    loop = replace(settings.app.loop, interval_seconds=options.interval_seconds)
+    return replace(settings, app=replace(settings.app, loop=loop))
+
+
+def _make_folders(options: RunOptions) -> None:
+    for folder in (options.data_dir, options.logs_dir):
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StartRefused(
+                f"{folder} cannot be made: {error.strerror}; choose another --data-dir or --logs-dir"
+            ) from error
+
+
+def _open(start: _Start) -> Desk:
+    """Recover, then write the first records of the run."""
+    options, world = start.options, start.world
+    grid = MinuteGrid(start.settings.app.loop.interval_seconds)
+    identity = Identity(mode=start.mode.value, account=world.account, venue=world.market.venue)
+    recovered = recover(options.data_dir, identity, synced=start.synced)
+    _resume_clock(world, grid, recovered.ledger)
+    opened = open_audit(options.logs_dir / AUDIT_NAME, synced=start.synced)
+    book = Bookkeeper(recovered.ledger, recovered.journal)
+    run = _run_facts(start)
+    segment = _segment_facts(opened)
+    notes = list(recovered.facts)
+    if _close_interrupted_cycle(book, opened, run, grid, segment):
+        notes.append(f"the cycle of slot {book.ledger.open_slot} was cut off; its audit line is closed now")
+    _begin_run(start, book, run)
+    desk = _desk(start, grid, book, opened, recovered, run, segment)
+    _announce(start, desk, notes)
+    return desk
+
+
+def _resume_clock(world: Outside, grid: MinuteGrid, ledger: Ledger) -> None:
+    """Let a virtual clock go on where the last run ended; a real one cannot go there."""
+    if ledger.last_slot is None:
+        return
+    next_start = grid.start_of(ledger.last_slot + 1)
+    if world.is_virtual:
+        world.clock.wait_until(next_start, lambda: True)
+    elif world.ends_at is not None:
+        raise StartRefused("a replay in real time cannot go on from a state; use --speed max, or another --data-dir")
+
+
+def _run_facts(start: _Start) -> RunFacts:
+    now, settings = start.world.clock.now(), start.settings
+    code = code_hash(ROOT)
+    facts = (settings.config_hash, code, start.world.account, start.world.market.venue, now.isoformat())
+    digest = hashlib.sha256("|".join(facts).encode()).hexdigest()[:8]
+    return RunFacts(
+        run_id=f"{now:%Y%m%dT%H%M%SZ}-{digest}",
+        mode=start.mode.value,
+        venue=start.world.market.venue,
+        config_hash=settings.config_hash,
+        code_hash=code,
+    )
+
+
+def _segment_facts(opened: OpenedAudit) -> list[Json]:
+    """Return what the next audit line must say about the file before it; nothing when it just goes on."""
+    if opened.segment is not None:
+        return [opened.segment.as_json()]
+    return [{"begun_afresh": "the audit file was emptied by hand"}] if opened.was_emptied else []
+
+
+def _close_interrupted_cycle(
+    book: Bookkeeper, opened: OpenedAudit, run: RunFacts, grid: MinuteGrid, segment: list[Json]
+) -> bool:
+    """Write the line of a cycle that a crash cut off, unless the crash came after its line (L1)."""
+    slot = book.ledger.open_slot
+    if slot is None or (opened.last is not None and opened.last.body.get("slot") == slot):
+        return False
+    line = interrupted_line(
+        slot, grid.start_of(slot), run, book.ledger, book.position, segment.pop() if segment else None
+    )
+    opened.audit.append(line, durable=True)
+    return True
+
+
+def _begin_run(start: _Start, book: Bookkeeper, run: RunFacts) -> None:
+    """Write the run's header; a new paper account gets its money."""
+    now, is_new = start.world.clock.now(), not book.ledger.run_id
+    book.record(
+        RunStarted(
+            at=now,
+            run_id=run.run_id,
+            mode=run.mode,
+            account=start.world.account,
+            venue=run.venue,
+            config_hash=run.config_hash,
+            app_hash=start.settings.app_hash,
+            code_hash=run.code_hash,
+        ),
+        durable=True,
+    )
+    if is_new or not book.ledger.cash:
+        book.record(
+            CashFlow(
+                at=now,
+                currency=_cash_currency(start),
+                amount=start.settings.app.paper.starting_cash_usd,
+                reason="paper starting cash",
+            ),
+            durable=True,
+        )
+
+
+def _cash_currency(start: _Start) -> str:
+    """
+    Return the first allowed quote currency in which the market trades anything.
+
+    Raises:
+        StartRefused: There is none.
+    """
+    traded = {product.product_id.quote for product in start.world.market.products()}
+    allowed = start.settings.universe.quote_currencies
+    for currency in allowed:
+        if currency in traded:
+            return currency
+    raise StartRefused(
+        f"venue {start.world.market.venue} trades in none of {', '.join(allowed)} (universe.yaml: quote_currencies)"
+    )
+
+
+def _desk(
+    start: _Start,
+    grid: MinuteGrid,
+    book: Bookkeeper,
+    opened: OpenedAudit,
+    recovered: Recovered,
+    run: RunFacts,
+    segment: list[Json],
+) -> Desk:
+    settings, world, options = start.settings, start.world, start.options
+    policy = settings.policy
+    health = ApiHealth(world.clock, policy.circuit_breakers.api_error_window_seconds)
+    broker = MeasuredBroker(
+        PaperBroker.from_ledger(
+            book.ledger,
+            market=world.market,
+            fee_rates=FeeRates(
+                maker_fraction=policy.execution.maker_fee_fraction, taker_fraction=policy.execution.taker_fee_fraction
+            ),
+            maker_fill_share=settings.app.market_model.maker_fill_share_fraction,
+            now=world.clock.now,
+        ),
+        health,
+    )
+    market = MeasuredMarket(world.market, health)
+    kill_switch = FileKillSwitch(options.data_dir)
+    reconciler = Reconciler(broker, book, world.clock, policy.execution.unknown_settle_seconds)
+    orders: OrderDesk = (
+        ShadowExecutor()
+        if start.mode is Mode.DRY_RUN
+        else Executor(
+            broker=broker,
+            book=book,
+            reconciler=reconciler,
+            clock=world.clock,
+            kill_switch=kill_switch,
+            policy=policy.execution,
+            stop_reason=start.stop_reason,
+            log=start.log,
+        )
+    )
+    store = StateStore(options.data_dir, synced=start.synced)
+    return Desk(
+        settings=settings,
+        run=run,
+        clock=world.clock,
+        grid=grid,
+        market=market,
+        broker=broker,
+        health=health,
+        book=book,
+        reconciler=reconciler,
+        orders=orders,
+        watch=MarketWatch(market, settings.signals.triggers, policy.circuit_breakers.max_candle_age_seconds),
+        kill_switch=kill_switch,
+        lock=start.lock,
+        config_drift=ConfigWatch(start.configuration.config_dir, start.configuration.hashes),
+        free_disk_mb=lambda: free_disk_mb(options.data_dir),
+        notifier=LogNotifier(start.log, settings.app.alerts.dedupe_seconds),
+        metrics=Metrics(health, None if world.is_virtual else rss_mb),
+        audit=opened.audit,
+        audit_segment=segment,
+        save_snapshot=lambda: store.save(book.ledger, recovered.journal.synced_place()),
+        log=start.log,
+        is_virtual=world.is_virtual,
+        ends_at=world.ends_at,
+    )
+
+
+def _announce(start: _Start, desk: Desk, notes: list[str]) -> None:
+    options, app = start.options, start.settings.app
+    run_mode = "loop" if options.cycles is None else "once" if options.cycles == 1 else f"{options.cycles} cycles"
+    text = banner(
+        desk.run,
+        BannerFacts(
+            run_mode=f"{run_mode}, {'virtual time' if desk.is_virtual else 'real time'}",
+            interval_seconds=app.loop.interval_seconds,
+            market_note=start.world.note,
+            account_note=_account_note(desk.book.ledger),
+            config_dir=start.configuration.config_dir,
+            audit_file=options.logs_dir / AUDIT_NAME,
+            log_file=options.logs_dir / LOG_NAME,
+            state_file=options.data_dir / STATE_NAME,
+            kill_file=options.data_dir / FILE_NAME,
+            notes=tuple(notes),
+        ),
+    )
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+    desk.log.info("run %s starts: mode %s, venue %s, config %s", *_identity_words(desk.run))
+    for note in notes:
+        desk.log.info("start: %s", note)
+
+
+def _identity_words(run: RunFacts) -> tuple[str, str, str, str]:
+    return run.run_id, run.mode, run.venue, run.config_hash
+
+
+def _account_note(ledger: Ledger) -> str:
+    cash = ", ".join(f"{plain(amount)} {currency}" for currency, amount in ledger.cash.items())
+    return f"{ledger.account}: {cash}, {len(ledger.lots)} open positions"
+
+
+def _finish(desk: Desk, reason: str) -> None:
+    """End in an orderly way: what rests is known, the journal says so, the snapshot is up to date."""
+    desk.book.record(RunStopped(at=desk.clock.now(), reason=reason), durable=True)
+    desk.save_snapshot()
+    desk.log.info("run %s stopped: %s", desk.run.run_id, reason)
