@@ -226,10 +226,10 @@ class ProductWindow:
         if self._count != WINDOW_MINUTES or close is None or start is None:
             return None
         position, closes = self._position, self._closes
-
-        count, total = self._reversion_minutes, self._reversion_sum
-        scatter = math.sqrt(count * self._reversion_squares - total * total)  # count x standard deviation, in steps
-        zscore = (count * self._reversion_closes[-1] - total) / scatter if scatter else 0.0
+        move_15m = close / closes[position - MOVE_SHORT_MINUTES] - 1.0
+        move_60m = close / closes[position - MOVE_LONG_MINUTES] - 1.0
+        move_24h = close / self._opens[position + 1 - WINDOW_MINUTES] - 1.0
+        momentum = close / closes[position - self._momentum_minutes] - 1.0
 
         breakout = 0.0
         if close > self._highest_before:
@@ -237,19 +237,17 @@ class ProductWindow:
         elif close < self._lowest_before:
             breakout = close / self._lowest_before - 1.0
 
+        ratio = self._recent_volume * _VOLUME_RATE / self._volume if self._volume else 0.0
         moved = self._direction_sum >> 16
+        up_share = (self._direction_sum & 0xFFFF) / moved if moved else 0.5
+
+        count, total = self._reversion_minutes, self._reversion_sum
+        scatter = math.sqrt(count * self._reversion_squares - total * total)  # count x standard deviation, in steps
+        zscore = (count * self._reversion_closes[-1] - total) / scatter if scatter else 0.0
+
+        # In the order of its fields, which is twice as fast as by keywords.
         return Features(
-            last_start=start,
-            last_close=close,
-            move_15m=close / closes[position - MOVE_SHORT_MINUTES] - 1.0,
-            move_60m=close / closes[position - MOVE_LONG_MINUTES] - 1.0,
-            move_24h=close / self._opens[position + 1 - WINDOW_MINUTES] - 1.0,
-            volume_ratio=self._recent_volume * _VOLUME_RATE / self._volume if self._volume else 0.0,
-            breakout_fraction=breakout,
-            momentum=close / closes[position - self._momentum_minutes] - 1.0,
-            up_share=(self._direction_sum & 0xFFFF) / moved if moved else 0.5,
-            zscore=zscore,
-            volatility_fraction=scatter / total,
+            start, close, move_15m, move_60m, move_24h, ratio, breakout, momentum, up_share, zscore, scatter / total
         )
 
 

@@ -33,9 +33,8 @@ def scan(features: Mapping[ProductId, Features], settings: TriggerSettings) -> t
     Triggers below `min_score` are dropped. Ties go by product id, then by kind in the order of its definition.
     """
     found: list[Trigger] = []
-    for product_id, one in features.items():
-        if _is_quiet(one, settings):
-            continue
+    for product_id in _stirring(features, settings):
+        one = features[product_id]
         found.extend(trigger for trigger in _detect(product_id, one, settings) if trigger.score >= settings.min_score)
     if not found:
         return ()
@@ -48,21 +47,29 @@ def _rank(trigger: Trigger) -> tuple[float, str, int]:
     return -trigger.score, str(trigger.product_id), _KIND_ORDER[trigger.kind]
 
 
-def _is_quiet(one: Features, settings: TriggerSettings) -> bool:
+def _stirring(features: Mapping[ProductId, Features], settings: TriggerSettings) -> list[ProductId]:
     """
-    Tell in a few comparisons that nothing can fire: true of almost every product in almost every minute.
+    Return the products in which something may fire: a few in almost every minute, out of all.
 
-    It may say False of a quiet product (`_detect` then finds nothing), never True of another: a volume spike needs a
-    move, so it cannot fire while all moves are small.
+    A plain loop over local numbers, because it runs for every product and minute. It may name a product in which
+    nothing fires, never leave out another: a volume spike needs a move, so it cannot fire while all moves are small.
     """
     limit_15m = min(settings.price_move_15m_fraction, settings.volume_spike_min_move_fraction)
-    return (
-        -limit_15m < one.move_15m < limit_15m
-        and -settings.price_move_60m_fraction < one.move_60m < settings.price_move_60m_fraction
-        and -settings.breakout_min_fraction < one.breakout_fraction < settings.breakout_min_fraction
-        and -settings.momentum_min_move_fraction < one.momentum < settings.momentum_min_move_fraction
-        and -settings.mean_reversion_min_zscore < one.zscore < settings.mean_reversion_min_zscore
-    )
+    limit_60m = settings.price_move_60m_fraction
+    limit_breakout = settings.breakout_min_fraction
+    limit_momentum = settings.momentum_min_move_fraction
+    limit_zscore = settings.mean_reversion_min_zscore
+    stirring = []
+    for product_id, (_, _, move_15m, move_60m, _, _, breakout, momentum, _, zscore, _) in features.items():
+        if not (
+            -limit_15m < move_15m < limit_15m
+            and -limit_60m < move_60m < limit_60m
+            and -limit_breakout < breakout < limit_breakout
+            and -limit_momentum < momentum < limit_momentum
+            and -limit_zscore < zscore < limit_zscore
+        ):
+            stirring.append(product_id)
+    return stirring
 
 
 def _detect(product_id: ProductId, one: Features, settings: TriggerSettings) -> Iterator[Trigger]:

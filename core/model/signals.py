@@ -44,7 +44,7 @@ class Features(NamedTuple):
     day's. `breakout_fraction` is how far the last close stands above the highest high (positive) or
     below the lowest low (negative) of the lookback before it, else 0. `up_share` is the share of the
     momentum window's moving candles that closed higher. `zscore` is the last close against its rolling mean.
-    A tuple, because one is built per product and minute. Build it with keywords.
+    A tuple, because one is built per product and minute.
     """
 
     last_start: int
