@@ -65,6 +65,7 @@ _CHARACTERS = {
 _FACTOR_NOISE = 0.016
 _FACTOR_EPISODES = 1.0
 _FACTOR_SCALE = 0.7
+_BUSY_EPISODES, _QUIET_EPISODES = 2.6, 0.3
 _WIDE_SPREAD = 8.0
 _TWIN_BASIS = 0.0003
 
@@ -132,12 +133,13 @@ class _Series:
 
     def _make_block(self, day: int) -> "array[int]":
         character = self._character
+        episodes, calm = (_BUSY_EPISODES, 1.2) if self._walk.is_busy(day) else (_QUIET_EPISODES, 0.8)
         own = day_path(
             seeded(self._seed, "asset", self._base, day),
             begin=self._walk.anchor(day),
             end=self._walk.anchor(day + 1),
-            deviation=character.noise,
-            episodes=character.episodes,
+            deviation=character.noise * calm,
+            episodes=character.episodes * episodes,
             scale=character.scale,
         )
         common = self._factor.path(day)

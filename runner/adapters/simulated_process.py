@@ -39,6 +39,8 @@ _REGIMES = {"bull": _Regime(0.006, 0.022), "chop": _Regime(0.0, 0.017), "bear": 
 _NEXT_REGIMES = ("bull", "chop", "chop", "bear")
 _REGIME_CHANGE = 0.1
 _CRASH_CHANCE = 0.004
+_BUSY_CHANCE = 0.2
+_BUSY_WALK, _QUIET_WALK = 1.9, 0.6  # together they keep the deviation about what it was
 
 
 class FactorWalk:
@@ -75,18 +77,33 @@ class FactorWalk:
 
 
 class AssetWalk:
-    """One asset's own daily walk in log price, pulled back to 0 over about 50 days."""
+    """
+    One asset's own daily walk in log price, pulled back to 0 over about 50 days.
+
+    Busy and quiet days alternate at random; on busy ones the asset moves more, from day to day and within the day.
+    """
 
     def __init__(self, seed: int, name: str, deviation: float) -> None:
         self._random = seeded(seed, "asset", name)
         self._deviation = deviation
         self._anchors = array("d", [0.0])
+        self._busy_days = array("b")
 
     def anchor(self, day: int) -> float:
         """Return the log price at the beginning of a day."""
         while len(self._anchors) <= day:
-            self._anchors.append(self._anchors[-1] * 0.98 + self._random.gauss(0.0, self._deviation))
+            self._extend()
         return self._anchors[day]
+
+    def is_busy(self, day: int) -> bool:
+        self.anchor(day + 1)
+        return bool(self._busy_days[day])
+
+    def _extend(self) -> None:
+        is_busy = self._random.random() < _BUSY_CHANCE
+        deviation = self._deviation * (_BUSY_WALK if is_busy else _QUIET_WALK)
+        self._anchors.append(self._anchors[-1] * 0.98 + self._random.gauss(0.0, deviation))
+        self._busy_days.append(int(is_busy))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +132,7 @@ class _Shape(NamedTuple):
 _SHAPES = (
     _Shape(3, (6, 20), (0.013, 0.025), (6.0, 10.0), 0.5, 0),  # burst
     _Shape(2, (40, 90), (0.022, 0.042), (3.0, 5.0), 0.4, 0),  # run
-    _Shape(2, (200, 320), (0.026, 0.045), (1.3, 1.8), 0.2, 0),  # slow trend
+    _Shape(1, (200, 320), (0.026, 0.045), (1.3, 1.8), 0.2, 0),  # slow trend
     _Shape(2, (4, 10), (0.020, 0.040), (6.0, 9.0), 0.85, -1),  # overshoot
 )
 _WEIGHTS = tuple(shape.weight for shape in _SHAPES)

@@ -1,0 +1,201 @@
+"""What every MarketData that has candles behind it must keep, whichever it is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from core.model.market import ProductId
+from core.model.orders import Side
+from core.ports import MarketData
+from core.settings import MarketModel, SimulationSection
+from runner.adapters.paper_market import PaperMarket
+from runner.adapters.replay_market import open_replay
+from runner.adapters.simulated_market import simulated_market
+from runner.adapters.virtual_clock import VirtualClock
+from tests.fakes.candle_data import FIRST_DAY, random_candles, write_candles
+from tests.fakes.scripted_market import ScriptedMarket
+
+START = datetime.fromtimestamp(FIRST_DAY, UTC) + timedelta(hours=25)
+MODEL = MarketModel(
+    spread_fraction=Decimal("0.0006"),
+    depth_fraction=Decimal("0.2"),
+    levels=10,
+    maker_fill_share_fraction=Decimal("0.1"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    market: MarketData
+    paper: PaperMarket
+    clock: VirtualClock
+    product_id: ProductId
+
+
+def simulated(clock: VirtualClock, _folder: Path) -> Subject:
+    market = simulated_market(SimulationSection(seed=7, products=20), MODEL, clock.now)
+    return Subject(market=market, paper=market, clock=clock, product_id=ProductId("SOL", "USD"))
+
+
+def replay(clock: VirtualClock, folder: Path) -> Subject:
+    write_candles(folder / "SOL-USD_1m.csv.gz", random_candles(3000, missing=range(1600, 1630)))
+    write_candles(folder / "BTC-USD_1m.csv", random_candles(3000, seed=2, price=90_000.0))
+    market = open_replay(folder, MODEL, clock.now).market
+    return Subject(market=market, paper=market, clock=clock, product_id=ProductId("SOL", "USD"))
+
+
+def scripted(clock: VirtualClock, _folder: Path) -> Subject:
+    market = ScriptedMarket(clock.now)
+    for base in ("SOL", "BTC"):
+        market.add(ProductId(base, "USD"))
+        market.follow(ProductId(base, "USD"), lambda minute: 100 + (minute % 7) * 0.25)
+    return Subject(market=market, paper=market, clock=clock, product_id=ProductId("SOL", "USD"))
+
+
+@pytest.fixture(params=[simulated, replay, scripted], ids=["simulated", "replay", "scripted"])
+def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
+    build: Callable[[VirtualClock, Path], Subject] = request.param
+    return build(VirtualClock(START), tmp_path)
+
+
+def test_products_are_named_once_and_their_rules_are_usable(subject: Subject) -> None:
+    products = subject.market.products()
+
+    assert len({product.product_id for product in products}) == len(products) >= 2
+    for product in products:
+        assert product.base_increment > 0
+        assert product.price_increment > 0
+        assert product.base_min_size <= product.base_max_size
+        assert product.quote_volume_24h is None or product.quote_volume_24h >= 0
+
+
+def test_a_candle_appears_when_its_minute_has_ended_and_not_a_second_before(subject: Subject) -> None:
+    minute = int(START.timestamp())
+    subject.clock.jump(timedelta(seconds=59.999))
+
+    before = subject.market.candles([subject.product_id], minute)[subject.product_id]
+    subject.clock.jump(timedelta(seconds=0.001))
+    after = subject.market.candles([subject.product_id], minute)[subject.product_id]
+
+    assert list(before) == []
+    assert [candle.start for candle in after] == [minute]
+
+
+def test_candles_begin_at_since_ascend_and_agree_with_themselves(subject: Subject) -> None:
+    since = int((START - timedelta(hours=24)).timestamp())
+
+    candles = subject.market.candles([subject.product_id], since)[subject.product_id]
+
+    starts = [candle.start for candle in candles]
+    assert starts == [*range(since, since + 86400, 60)]
+    for candle in candles:
+        assert 0 < candle.low <= min(candle.open, candle.close)
+        assert max(candle.open, candle.close) <= candle.high
+        assert candle.volume > 0
+
+
+def test_since_within_a_minute_begins_with_the_next_one(subject: Subject) -> None:
+    since = int((START - timedelta(minutes=5)).timestamp())
+
+    candles = subject.market.candles([subject.product_id], since + 1)[subject.product_id]
+
+    assert candles[0].start == since + 60
+
+
+def test_the_same_question_at_the_same_time_has_the_same_answer(subject: Subject) -> None:
+    since = int((START - timedelta(hours=2)).timestamp())
+    products = [product.product_id for product in subject.market.products()]
+
+    first = (subject.market.candles(products, since), subject.market.books(products), subject.market.products())
+    subject.market.candles(products, since - 7200)
+    second = (subject.market.candles(products, since), subject.market.books(products), subject.market.products())
+
+    assert first == second
+
+
+def test_an_unknown_product_is_absent_from_every_answer(subject: Subject) -> None:
+    unknown = ProductId("NOSUCH", "USD")
+
+    assert unknown not in subject.market.candles([unknown, subject.product_id], 0 + int(START.timestamp()))
+    assert subject.market.quotes([unknown]) == {}
+    assert subject.market.books([unknown]) == {}
+    assert subject.paper.product(unknown) is None
+    assert subject.paper.book(unknown) is None
+
+
+def test_quotes_are_the_top_of_the_book_on_the_grid_and_of_now(subject: Subject) -> None:
+    rules = {product.product_id: product for product in subject.market.products()}
+    for _ in range(130):
+        subject.clock.jump(timedelta(seconds=7.3))
+        quote = subject.market.quotes([subject.product_id])[subject.product_id]
+        book = subject.market.books([subject.product_id])[subject.product_id]
+
+        assert (quote.bid, quote.bid_size) == book.bids[0]
+        assert (quote.ask, quote.ask_size) == book.asks[0]
+        assert quote.at == book.at == subject.clock.now()
+        product = rules[subject.product_id]
+        for level in (*book.bids, *book.asks):
+            assert level.price % product.price_increment == 0
+            assert level.size % product.base_increment == 0
+            assert level.size > 0
+        assert [level.price for level in book.bids] == sorted({level.price for level in book.bids}, reverse=True)
+        assert [level.price for level in book.asks] == sorted({level.price for level in book.asks})
+
+
+def test_the_mid_stays_inside_the_candle_that_follows(subject: Subject) -> None:
+    """The price that was quoted in a minute lies between that minute's low and high, but for half a spread."""
+    seen: list[tuple[int, Decimal, Decimal]] = []
+    for _ in range(60):
+        subject.clock.jump(timedelta(seconds=11))
+        quote = subject.market.quotes([subject.product_id])[subject.product_id]
+        seen.append((int(subject.clock.now().timestamp()) // 60 * 60, quote.bid, quote.ask))
+    subject.clock.jump(timedelta(minutes=1))
+
+    candles = subject.market.candles([subject.product_id], int(START.timestamp()))[subject.product_id]
+
+    by_start = {candle.start: candle for candle in candles}
+    for start, bid, ask in seen:
+        assert float(bid) < by_start[start].high
+        assert float(ask) > by_start[start].low
+        assert by_start[start].low <= float(bid + ask) / 2 + 0.011
+        assert float(bid + ask) / 2 - 0.011 <= by_start[start].high
+
+
+@pytest.mark.parametrize("subject", [simulated, replay], ids=["simulated", "replay"], indirect=True)
+def test_a_minute_gives_away_no_more_than_its_volume_and_only_beyond_the_price(subject: Subject) -> None:
+    begin = START
+    end = START + timedelta(minutes=1)
+    subject.clock.jump(timedelta(minutes=1))
+    candle = subject.market.candles([subject.product_id], int(begin.timestamp()))[subject.product_id][0]
+
+    def through(side: Side, price: float) -> Decimal:
+        return subject.paper.volume_through(subject.product_id, side, Decimal(repr(price)), begin, end)
+
+    increment = float(next(p for p in subject.market.products() if p.product_id == subject.product_id).base_increment)
+    assert through(Side.BUY, candle.low) == 0
+    assert through(Side.SELL, candle.high) == 0
+    assert candle.volume - increment <= float(through(Side.BUY, candle.high * 1.01)) <= candle.volume
+    assert candle.volume - increment <= float(through(Side.SELL, candle.low * 0.99)) <= candle.volume
+    below, above = through(Side.BUY, candle.close), through(Side.SELL, candle.close)
+    assert float(below + above) <= candle.volume
+
+
+def test_flow_in_pieces_is_the_flow_of_the_whole_but_for_rounding_down(subject: Subject) -> None:
+    subject.clock.jump(timedelta(minutes=3))
+    price = subject.market.quotes([subject.product_id])[subject.product_id].ask
+    moments = [START + timedelta(seconds=second) for second in (0, 1, 13, 20, 59, 60, 61, 119, 180)]
+
+    pieces = [
+        subject.paper.volume_through(subject.product_id, Side.BUY, price, begin, end)
+        for begin, end in pairwise(moments)
+    ]
+    whole = subject.paper.volume_through(subject.product_id, Side.BUY, price, moments[0], moments[-1])
+
+    assert whole > 0
+    assert sum(pieces) <= whole + Decimal("0.001")
+    assert float(sum(pieces)) == pytest.approx(float(whole), rel=1e-3)
