@@ -93,14 +93,13 @@ def audit_line(
 
 
 def interrupted_line(
-    slot: int, started_at: datetime, run: RunFacts, ledger: Ledger, journal: Position | None, segment: Json | None
+    tick: Tick, run: RunFacts, ledger: Ledger, *, journal: Position | None, segment: Json | None
 ) -> Json:
     """Return the line that closes a cycle which a crash cut off (L1); it says nothing that is not known."""
-    tick = Tick(slot=slot, starts_at=started_at, missed_slots=0)
     tripped = [breaker.value for breaker in blocking(ledger.breakers)]
     unreached = ("universe", "regime", "triggers", "proposals", "risk", "reconcile", "portfolio", "pnl", "metrics")
     return {
-        **_head(tick, started_at, run),
+        **_head(tick, tick.starts_at, run),
         "status": Status.ERROR.value,
         "no_trade_reason": Reason.INTERRUPTED.value,
         "error": {"type": "Interrupted", "message": "the process ended inside this cycle; closed at the next start"},

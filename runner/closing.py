@@ -42,7 +42,7 @@ def store_and_audit(cycle: Cycle, desk: Desk) -> Status:
         segment=desk.audit_segment.pop() if desk.audit_segment else None,
     )
     desk.audit.append(line, durable=True)
-    _snapshot_when_due(cycle, desk)
+    _snapshot_when_due(desk)
     desk.memory.cycles_done += 1
     return status
 
@@ -75,10 +75,10 @@ def _log_trades(cycle: Cycle, desk: Desk) -> None:
         )
 
 
-def _snapshot_when_due(cycle: Cycle, desk: Desk) -> None:
+def _snapshot_when_due(desk: Desk) -> None:
+    """Spare the next start some folding; the journal alone is the truth."""
     memory = desk.memory
     memory.cycles_since_snapshot += 1
-    traded = any(isinstance(event, Intent | FillBooked) for event in cycle.events)
-    if traded or memory.cycles_since_snapshot >= desk.settings.app.state.snapshot_every_cycles:
+    if memory.cycles_since_snapshot >= desk.settings.app.state.snapshot_every_cycles:
         desk.save_snapshot()
         memory.cycles_since_snapshot = 0

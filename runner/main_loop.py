@@ -83,11 +83,13 @@ class TradingLoop:
         Raises:
             TraderError: The start was refused or the run may not go on; its `exit_code` says which.
         """
-        with self._open_desk(self.configuration, self.options, lambda: self._stop_reason) as desk:
-            with show_progress(self.options.cycles, enabled=desk.is_virtual) as advance:
-                for tick in self._ticks(desk):
-                    status = self.run_cycle(tick, desk)
-                    advance(f"{status.value}, equity {desk.book.ledger.equity}")
+        with (
+            self._open_desk(self.configuration, self.options, lambda: self._stop_reason) as desk,
+            show_progress(self.options.cycles, enabled=desk.is_virtual) as advance,
+        ):
+            for tick in self._ticks(desk):
+                status = self.run_cycle(tick, desk)
+                advance(f"{status.value}, equity {desk.book.ledger.equity}")
 
     def _ticks(self, desk: Desk) -> Iterator[Tick]:
         """Yield each turn when its time has come; every wait watches for a stop and for the kill switch."""

@@ -1,8 +1,9 @@
 """
 The 16 metrics, by name, as they stand after each cycle; they ride in the audit line.
 
-Counters (`*_total`) count since the run began. A label that was never counted is absent; a gauge that this venue does not
-have (no rate limiter) or that has nothing to measure yet (no order placed) is null.
+Counters (`*_total`) count since the run began. A labelled counter shows the labels that moved in the cycle, with their
+new totals: a label's present value is its last one in the file. A gauge that this venue does not have (a rate limiter),
+or that has nothing to measure yet (no order placed), is null.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -10,11 +11,34 @@ from collections.abc import Callable, Iterable, Mapping
 from core.model.guards import Breaker, BreakerState
 from core.model.money import ZERO
 from core.model.orders import Outcome
-from core.model.records import BreakerChanged, FillBooked, Intent, OrderClosed, OutcomeKnown
+from core.model.records import BreakerChanged, Event, FillBooked, Intent, OrderClosed, OutcomeKnown
 from runner.api_health import ApiHealth
 from runner.cycle import Cycle, Standing, Status
 
 Counts = dict[str, int]
+
+
+class Counter:
+    """A labelled counter that remembers which labels moved since it was last shown."""
+
+    def __init__(self) -> None:
+        self._totals: Counts = {}
+        self._moved: dict[str, None] = {}
+
+    def add(self, label: str) -> None:
+        self._totals[label] = self._totals.get(label, 0) + 1
+        self._moved[label] = None
+
+    def set(self, label: str, total: int) -> None:
+        if self._totals.get(label, 0) != total:
+            self._totals[label] = total
+            self._moved[label] = None
+
+    def take_moved(self) -> Counts:
+        """Return the totals of the labels that moved, and begin to watch anew."""
+        moved = {label: self._totals[label] for label in self._moved}
+        self._moved.clear()
+        return moved
 
 
 class Metrics:
@@ -24,43 +48,48 @@ class Metrics:
         """`rss_mb` reads the process's memory; None in virtual time, where a run repeats to the byte."""
         self._health = health
         self._rss_mb = rss_mb
-        self._cycles: Counts = {}
-        self._no_trade: Counts = {}
-        self._fills: Counts = {}
-        self._rejections: Counts = {}
-        self._trips: Counts = {}
+        self._cycles = Counter()
+        self._no_trade = Counter()
+        self._fills = Counter()
+        self._rejections = Counter()
+        self._trips = Counter()
+        self._api_errors = Counter()
         self._placed = 0
         self._filled = 0
 
     def count(self, cycle: Cycle, status: Status, standing: Standing) -> None:
         """Add one finished cycle to the counters."""
-        _add(self._cycles, status.value)
+        self._cycles.add(status.value)
         if status is not Status.EXECUTED and cycle.reason is not None:
-            _add(self._no_trade, cycle.reason.value)
-        if cycle.assessment is not None:
-            for refused in cycle.assessment.refused:
-                _add(self._rejections, refused.reason.value)
+            self._no_trade.add(cycle.reason.value)
+        for label, total in self._health.errors_total.items():
+            self._api_errors.set(label, total)
+        for refused in cycle.assessment.refused if cycle.assessment is not None else ():
+            self._rejections.add(refused.reason.value)
         for refusal in cycle.last_hop_refusals:
-            _add(self._rejections, refusal.reason.value)
+            self._rejections.add(refusal.reason.value)
         for event in cycle.events:
-            if isinstance(event, Intent):
-                self._placed += 1
-            elif isinstance(event, FillBooked):
-                _add(self._fills, event.fill.side.value)
-            elif isinstance(event, OutcomeKnown) and event.outcome is Outcome.REJECTED:
-                _add(self._rejections, event.reason)
-            elif isinstance(event, OrderClosed):
-                state = standing.ledger.closed_orders.get(event.client_order_id)
-                self._filled += state is not None and state.filled_size > ZERO
-            elif isinstance(event, BreakerChanged) and event.state.tripped:
-                _add(self._trips, event.breaker.value)
+            self._count_event(event, standing)
+
+    def _count_event(self, event: Event, standing: Standing) -> None:
+        if isinstance(event, Intent):
+            self._placed += 1
+        elif isinstance(event, FillBooked):
+            self._fills.add(event.fill.side.value)
+        elif isinstance(event, OutcomeKnown) and event.outcome is Outcome.REJECTED:
+            self._rejections.add(event.reason)
+        elif isinstance(event, OrderClosed):
+            state = standing.ledger.closed_orders.get(event.client_order_id)
+            self._filled += state is not None and state.filled_size > ZERO
+        elif isinstance(event, BreakerChanged) and event.state.tripped:
+            self._trips.add(event.breaker.value)
 
     def values(self, cycle: Cycle, standing: Standing) -> dict[str, object]:
         """Return the 16 metrics after a cycle by their names, and the process's memory."""
         ledger, health = standing.ledger, self._health
         return {
             "trader_cycle_duration_seconds": round(cycle.total_seconds, 4),
-            "trader_cycle_total": dict(self._cycles),
+            "trader_cycle_total": self._cycles.take_moved(),
             "trader_cycle_stage_count": _stage_counts(cycle),
             "trader_stage_duration_seconds": round(sum(cycle.stage_seconds.values()), 4),
             "exchange_rate_limit_utilization": None,
@@ -68,19 +97,15 @@ class Metrics:
             "trader_open_positions": len(ledger.lots),
             "trader_pending_orders": len(ledger.open_orders),
             "trader_fill_ratio": round(self._filled / self._placed, 4) if self._placed else None,
-            "trader_fills_total": dict(self._fills),
-            "trader_order_rejections_total": dict(self._rejections),
+            "trader_fills_total": self._fills.take_moved(),
+            "trader_order_rejections_total": self._rejections.take_moved(),
             "trader_circuit_breaker_state": _tripped(ledger.breakers),
-            "trader_circuit_breaker_trips_total": dict(self._trips),
-            "exchange_api_errors_total": dict(health.errors_total),
+            "trader_circuit_breaker_trips_total": self._trips.take_moved(),
+            "exchange_api_errors_total": self._api_errors.take_moved(),
             "exchange_api_consecutive_errors": health.consecutive_errors,
-            "trader_no_trade_total": dict(self._no_trade),
+            "trader_no_trade_total": self._no_trade.take_moved(),
             "process_rss_mb": None if self._rss_mb is None else self._rss_mb(),
         }
-
-
-def _add(counts: Counts, label: str) -> None:
-    counts[label] = counts.get(label, 0) + 1
 
 
 def _stage_counts(cycle: Cycle) -> Counts:

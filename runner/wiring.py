@@ -38,7 +38,7 @@ from runner.metrics import Metrics
 from runner.options import ROOT, RunOptions
 from runner.reconcile import Reconciler
 from runner.recovery import Identity, Recovered, recover
-from runner.schedule import MinuteGrid
+from runner.schedule import MinuteGrid, Tick
 from runner.shadow_executor import ShadowExecutor
 from runner.venues import Outside, open_outside
 
@@ -176,7 +176,7 @@ def _open(start: _Start) -> Desk:
     if _close_interrupted_cycle(book, opened, run, grid, segment):
         notes.append(f"the cycle of slot {book.ledger.open_slot} was cut off; its audit line is closed now")
     _begin_run(start, book, run)
-    desk = _desk(start, grid, book, opened, recovered, run, segment)
+    desk = _desk(start, grid=grid, book=book, opened=opened, recovered=recovered, run=run, segment=segment)
     _announce(start, desk, notes)
     return desk
 
@@ -221,7 +221,11 @@ def _close_interrupted_cycle(
     if slot is None or (opened.last is not None and opened.last.body.get("slot") == slot):
         return False
     line = interrupted_line(
-        slot, grid.start_of(slot), run, book.ledger, book.position, segment.pop() if segment else None
+        Tick(slot=slot, starts_at=grid.start_of(slot), missed_slots=0),
+        run,
+        book.ledger,
+        journal=book.position,
+        segment=segment.pop() if segment else None,
     )
     opened.audit.append(line, durable=True)
     return True
@@ -274,6 +278,7 @@ def _cash_currency(start: _Start) -> str:
 
 def _desk(
     start: _Start,
+    *,
     grid: MinuteGrid,
     book: Bookkeeper,
     opened: OpenedAudit,
