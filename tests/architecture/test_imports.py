@@ -1,0 +1,98 @@
+"""Who may import whom (design 3). Each rule fails, too, when a module that it names is not there."""
+
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+from tests.architecture.source import PACKAGES, ROOT, imports, module_name, trees
+
+ADAPTERS = "runner.adapters"
+WIRING = ("runner.wiring", "runner.venues", "runner.recovery")
+"""The modules that build adapters: wiring and its two parts (opening a venue, opening what a run left behind)."""
+
+FAMILIES = {
+    "the paper exchange": (
+        "paper_broker",
+        "matching_engine",
+        "order_checks",
+        "paper_account",
+        "paper_market",
+        "paper_order",
+    ),
+    "markets made of candles": (
+        "simulated_market",
+        "simulated_process",
+        "simulated_roster",
+        "replay_market",
+        "candle_files",
+        "modelled_market",
+        "candle_path",
+    ),
+}
+"""Adapters that are one thing in several files. No other adapter may import one."""
+
+PURE_LIBRARY = frozenset(
+    {"array", "bisect", "collections", "contextlib", "dataclasses", "datetime", "decimal", "enum", "fractions"}
+    | {"functools", "hashlib", "heapq", "itertools", "json", "math", "operator", "re", "statistics", "string"}
+    | {"types", "typing", "uuid"}
+)
+"""All that core may import from outside: computing, no effects (calls that have one are checked in test_purity)."""
+
+
+def test_the_contracts_of_import_linter_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    """Layers tools -> runner -> core, and stages that never import each other (pyproject.toml)."""
+    code = lint_imports(config_filename=str(ROOT / "pyproject.toml"), cache_dir=None)
+
+    assert code == 0, capsys.readouterr().out
+
+
+def test_core_imports_itself_and_pure_computing_only() -> None:
+    for path, tree in trees("core").items():
+        for name in imports(tree):
+            top = name.partition(".")[0]
+            assert top == "core" or top in PURE_LIBRARY, f"{path} imports {name}"
+
+
+def test_only_the_wiring_builds_adapters() -> None:
+    importers = {
+        module_name(path)
+        for path, tree in trees("runner").items()
+        if not path.startswith("runner/adapters/") and any(name.startswith(ADAPTERS) for name in imports(tree))
+    }
+
+    assert importers <= set(WIRING)
+    assert "runner.wiring" in importers
+
+
+def test_the_modules_of_the_wiring_exist() -> None:
+    for name in WIRING:
+        assert (ROOT / f"{name.replace('.', '/')}.py").is_file(), name
+
+
+def test_an_adapter_knows_no_adapter_outside_its_own_family() -> None:
+    for path, tree in trees("runner/adapters").items():
+        own = Path(path).stem
+        family = next((members for members in FAMILIES.values() if own in members), ())
+        for name in imports(tree):
+            if name.startswith(f"{ADAPTERS}."):
+                other = name.split(".")[2]
+                assert other in family, f"{path} imports {other}"
+
+
+def test_every_member_of_a_family_exists() -> None:
+    for members in FAMILIES.values():
+        for member in members:
+            assert (ROOT / "runner" / "adapters" / f"{member}.py").is_file(), member
+
+
+def test_an_adapter_knows_neither_the_loop_nor_the_wiring() -> None:
+    upper = {*WIRING, "runner.main_loop", "runner.executor", "runner.reconcile", "runner.session"}
+
+    for path, tree in trees("runner/adapters").items():
+        assert upper.isdisjoint(imports(tree)), path
+
+
+def test_nothing_outside_the_tests_imports_them() -> None:
+    for path, tree in trees(*PACKAGES).items():
+        assert not any(name.partition(".")[0] == "tests" for name in imports(tree)), path
