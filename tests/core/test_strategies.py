@@ -11,7 +11,7 @@ from core.strategies import mean_reversion, momentum, price_move
 from core.strategies.ideas import Idea, Pass, ProductView
 from tests.builders import BTC, make_features, make_strategy_settings, make_trigger
 
-SETTINGS = make_strategy_settings(stop="0.02", target="0.04")
+SETTINGS = make_strategy_settings(stop="0.03125", target="0.0625")  # powers of two: exact as floats, too
 RISING = make_features(move_60m=0.01)
 
 UP = make_trigger(TriggerKind.PRICE_MOVE_15M)
@@ -82,7 +82,7 @@ def test_momentum_wants_the_last_hour_to_have_risen(move_60m: float, answer: Tri
     assert answer_of(momentum.propose(shown, SETTINGS)) == answer
 
 
-@pytest.mark.parametrize("move_60m", [0.04, 0.05])
+@pytest.mark.parametrize("move_60m", [0.0625, 0.07])
 def test_no_strategy_chases_an_hour_that_has_already_gained_the_target(move_60m: float) -> None:
     shown = view([UP, STEADY], features=make_features(move_60m=move_60m))
 
@@ -91,7 +91,7 @@ def test_no_strategy_chases_an_hour_that_has_already_gained_the_target(move_60m:
 
 
 def test_an_hour_just_below_the_target_is_no_chase() -> None:
-    shown = view([UP, STEADY], features=make_features(move_60m=0.0399))
+    shown = view([UP, STEADY], features=make_features(move_60m=0.0624))
 
     assert isinstance(price_move.propose(shown, SETTINGS), Idea)
     assert isinstance(momentum.propose(shown, SETTINGS), Idea)
@@ -109,9 +109,11 @@ def test_an_hour_just_below_the_target_is_no_chase() -> None:
             view([UNDERSHOOT], features=make_features(breakout_fraction=-1e-9)), "at_new_low", id="at a new low"
         ),
         pytest.param(
-            view([UNDERSHOOT], features=make_features(move_15m=-0.0199)), UNDERSHOOT, id="fell less than stop"
+            view([UNDERSHOOT], features=make_features(move_15m=-0.0312)), UNDERSHOOT, id="fell less than stop"
         ),
-        pytest.param(view([UNDERSHOOT], features=make_features(move_15m=-0.02)), "falling_fast", id="fell by the stop"),
+        pytest.param(
+            view([UNDERSHOOT], features=make_features(move_15m=-0.03125)), "falling_fast", id="fell by the stop"
+        ),
     ],
 )
 def test_mean_reversion_buys_a_fall_that_went_too_far_and_has_stopped(
@@ -121,13 +123,13 @@ def test_mean_reversion_buys_a_fall_that_went_too_far_and_has_stopped(
 
 
 def test_a_pass_says_what_was_seen_and_the_limit() -> None:
-    features = make_features(move_60m=0.05)
+    features = make_features(move_60m=0.07)
 
     assert price_move.propose(view([DOWN]), SETTINGS) == Pass(
         reason="direction_not_tradable", observed="price_move_15m -0.020000", limit="a rise"
     )
     assert price_move.propose(view([UP], features=features), SETTINGS) == Pass(
-        reason="already_gained", observed="0.050000", limit="below 0.04"
+        reason="already_gained", observed="0.070000", limit="below 0.0625"
     )
 
 
