@@ -1,14 +1,18 @@
 """Which market and which clock a run uses: the outside of the program, chosen once at the start."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 from core.errors import ConfigError, StartRefused
-from core.ports import Clock, MarketData
+from core.model.ledger import Ledger
+from core.model.orders import FeeRates
+from core.ports import Broker, Clock, MarketData
 from core.settings import Settings
+from runner.adapters.paper_broker import PaperBroker
 from runner.adapters.paper_market import PaperMarket
 from runner.adapters.replay_market import open_replay
 from runner.adapters.simulated_market import simulated_market
@@ -22,8 +26,12 @@ VIRTUAL_START = datetime(2026, 1, 5, tzinfo=UTC)
 WARM_UP = timedelta(days=1)
 
 
-class Market(MarketData, PaperMarket, Protocol):
+class TradableMarket(MarketData, PaperMarket, Protocol):
     """A market that the bot sees and that the paper broker trades on."""
+
+
+OpenBroker = Callable[[Ledger], Broker]
+"""Open the account at the broker; a paper account is what the ledger says it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +44,8 @@ class Outside:
     """
 
     clock: Clock
-    market: Market
+    market: MarketData
+    open_broker: OpenBroker
     account: str
     is_virtual: bool
     ends_at: datetime | None
@@ -64,6 +73,16 @@ def open_outside(settings: Settings, options: RunOptions) -> Outside:
     )
 
 
+def paper_account(settings: Settings, market: TradableMarket, clock: Clock) -> OpenBroker:
+    """Return how to open the paper account on a market, at the configured fee rates."""
+    execution = settings.policy.execution
+    rates = FeeRates(maker_fraction=execution.maker_fee_fraction, taker_fraction=execution.taker_fee_fraction)
+    share = settings.app.market_model.maker_fill_share_fraction
+    return lambda ledger: PaperBroker.from_ledger(
+        ledger, market=market, fee_rates=rates, maker_fill_share=share, now=clock.now
+    )
+
+
 def _simulated(settings: Settings, options: RunOptions, *, is_auto: bool) -> Outside:
     section = settings.app.simulation
     if options.seed is not None:
@@ -71,9 +90,11 @@ def _simulated(settings: Settings, options: RunOptions, *, is_auto: bool) -> Out
     is_virtual = options.speed == "max"
     clock: Clock = VirtualClock(VIRTUAL_START) if is_virtual else SystemClock()
     why = "auto: this version has no Coinbase adapter yet, so " if is_auto else ""
+    market = simulated_market(section, settings.app.market_model, clock.now)
     return Outside(
         clock=clock,
-        market=simulated_market(section, settings.app.market_model, clock.now),
+        market=market,
+        open_broker=paper_account(settings, market, clock),
         account=f"paper-seed-{section.seed}" + ("-virtual" if is_virtual else ""),
         is_virtual=is_virtual,
         ends_at=None,
@@ -91,6 +112,7 @@ def _replay(settings: Settings, options: RunOptions, path: Path) -> Outside:
     return Outside(
         clock=clock,
         market=replay.market,
+        open_broker=paper_account(settings, replay.market, clock),
         account="paper",
         is_virtual=is_virtual,
         ends_at=replay.end,

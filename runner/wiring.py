@@ -15,14 +15,12 @@ from pathlib import Path
 from core.errors import StartRefused, TraderError
 from core.model.ledger import Ledger
 from core.model.money import plain
-from core.model.orders import FeeRates
 from core.model.records import CashFlow, RunStarted, RunStopped
 from core.settings import Mode, Settings
 from runner.adapters.instance_lock import InstanceLock
 from runner.adapters.kill_switch import FILE_NAME, FileKillSwitch
 from runner.adapters.log_files import LOG_NAME, close_log, open_log
 from runner.adapters.log_notifier import LogNotifier
-from runner.adapters.paper_broker import PaperBroker
 from runner.adapters.process_facts import code_hash, free_disk_mb, rss_mb
 from runner.adapters.record_file import OpenedAudit, open_audit
 from runner.adapters.settings_files import ConfigWatch, document_hashes, load_documents, settings_of
@@ -289,18 +287,7 @@ def _desk(
     settings, world, options = start.settings, start.world, start.options
     policy = settings.policy
     health = ApiHealth(world.clock, policy.circuit_breakers.api_error_window_seconds)
-    broker = MeasuredBroker(
-        PaperBroker.from_ledger(
-            book.ledger,
-            market=world.market,
-            fee_rates=FeeRates(
-                maker_fraction=policy.execution.maker_fee_fraction, taker_fraction=policy.execution.taker_fee_fraction
-            ),
-            maker_fill_share=settings.app.market_model.maker_fill_share_fraction,
-            now=world.clock.now,
-        ),
-        health,
-    )
+    broker = MeasuredBroker(world.open_broker(book.ledger), health)
     market = MeasuredMarket(world.market, health)
     kill_switch = FileKillSwitch(options.data_dir)
     reconciler = Reconciler(broker, book, world.clock, policy.execution.unknown_settle_seconds)
