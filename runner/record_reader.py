@@ -24,6 +24,7 @@ from runner.record_chain import (
 )
 
 _SEGMENT_NUMBER = re.compile(r"([0-9]{6})\.jsonl")
+_SEAL_INSIDE = re.compile(rb',"hash":"[0-9a-f]{64}"\}[^\n]')
 _CHUNK_BYTES = 1 << 16
 _WAYS_OUT = "Nothing was changed. Restore the file from a backup, or archive the directory and begin afresh"
 
@@ -106,8 +107,13 @@ class ChainReader:
         self.torn = None
 
     def _tear(self, file: BinaryIO, path: Path, line: bytes) -> Torn:
-        """Describe a torn last line; when anything comes after it, the damage is in the middle."""
-        digest, length, chunk, is_over = hashlib.sha256(), 0, line, False
+        """
+        Describe a torn last line; when anything comes after it, the damage is in the middle.
+
+        A record that is whole but for its newline, and bytes behind it, are two lines whose newline was damaged.
+        """
+        digest, length, chunk = hashlib.sha256(), 0, line
+        is_over = _SEAL_INSIDE.search(line) is not None
         while chunk:
             if is_over or b"\n" in chunk[:-1]:
                 raise StateUnusable(
