@@ -103,6 +103,12 @@ ROWS = [
     one("POLL_OVER_TTL", EXECUTION + "poll_interval_seconds", 21, 20),
     one("DEADLINE_OVER_INTERVAL", "app.loop.cycle_deadline_seconds", 60, 59),
     one("MAKER_TTL_OVER_DEADLINE", EXECUTION + "maker_ttl_seconds", 45, 44),
+    Row(
+        "MAKER_TTL_OVER_DEADLINE",
+        {EXECUTION + "post_trade_reconcile_wait_seconds": 25},
+        EXECUTION + "maker_ttl_seconds",
+        {EXECUTION + "post_trade_reconcile_wait_seconds": 24.9},
+    ),
     one("UNKNOWN_SETTLE_TOO_SHORT", EXECUTION + "unknown_settle_seconds", 139, 140),
     one("CANDLE_AGE_TOO_SHORT", BREAKERS + "max_candle_age_seconds", 119, 120),
     one("MISMATCH_ORDER", BREAKERS + "mismatch_cycles_to_reduce", 4, 3),

@@ -3,6 +3,8 @@
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from core.errors import ConfigError
 from runner.strict_yaml import NESTING_MAX, parse_strict
@@ -123,3 +125,15 @@ def test_nesting_is_bounded() -> None:
 def test_a_hundred_thousand_brackets_do_not_overflow_the_stack() -> None:
     with pytest.raises(ConfigError, match="nested deeper"):
         parse_strict("a: " + "[" * 100_000, "policy.yaml")
+
+
+@given(st.text(alphabet="ab01:-[]{},#&*!|>'\"%~.? \n\t\\\x00\u0085", max_size=40))
+@settings(max_examples=300, deadline=None, derandomize=True)
+def test_any_text_is_read_or_refused_with_a_message_for_its_author(text: str) -> None:
+    refusal = ""
+    try:
+        parse_strict(text, "policy.yaml")
+    except ConfigError as error:
+        refusal = str(error)
+
+    assert not refusal or (refusal.startswith("policy.yaml") and ". Fix: " in refusal)
