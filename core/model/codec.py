@@ -134,13 +134,13 @@ def _list_codec(kind: Any, container: type) -> tuple[Encoder, Decoder]:
     def encode_items(value: Any) -> list[Any]:
         if type(value) is not container:
             raise BadValue(f"expected a {container.__name__}, found {value!r}")
-        items = [_at(encode_item, i, item) for i, item in enumerate(typing.cast(Iterable[Any], value))]
+        items = _each(encode_item, typing.cast(Iterable[Any], value))
         return sorted(items) if container is frozenset else items
 
     def decode_items(data: Any) -> Any:
         if type(data) is not list:
             raise BadValue(f"expected a list, found {data!r}")
-        value = container([_at(decode_item, i, item) for i, item in enumerate(data)])
+        value = container(_each(decode_item, data))
         if len(value) != len(data):
             raise BadValue("an item is in the list twice")
         return value
@@ -148,11 +148,14 @@ def _list_codec(kind: Any, container: type) -> tuple[Encoder, Decoder]:
     return encode_items, decode_items
 
 
-def _at(convert: Callable[[Any], Any], i: int, item: Any) -> Any:
+def _each(convert: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    done: list[Any] = []
     try:
-        return convert(item)
+        for item in items:
+            done.append(convert(item))
     except ValueError as error:
-        raise under(f"[{i}]", error) from None
+        raise under(f"[{len(done)}]", error) from None
+    return done
 
 
 def _mapping_codec(key_kind: Any, item_kind: Any) -> tuple[Encoder, Decoder]:
