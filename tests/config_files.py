@@ -4,6 +4,7 @@ import copy
 import json
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ Documents = dict[str, dict[str, Any]]
 
 def shipped_documents(changes: Mapping[str, object] | None = None) -> Documents:
     """Return the shipped files, with values replaced by path (`policy.risk.max_open_positions`); None removes a key."""
-    documents: Documents = copy.deepcopy({name: dict(document) for name, document in load_documents(SHIPPED).items()})
+    documents = copy.deepcopy(_shipped())
     for path, value in (changes or {}).items():
         *way, last = path.split(".")
         section: Any = documents
@@ -28,6 +29,11 @@ def shipped_documents(changes: Mapping[str, object] | None = None) -> Documents:
         else:
             section[last] = Decimal(str(value)) if isinstance(value, float) else value
     return documents
+
+
+@cache
+def _shipped() -> Documents:
+    return {name: dict(document) for name, document in load_documents(SHIPPED).items()}
 
 
 def leaf_paths(documents: Documents) -> list[str]:
