@@ -33,7 +33,8 @@ def entry_caps(
     limits = policy.risk
     product_id = product.product_id
     spends = 1 + fee_fraction
-    held = at_risk.by_product.get(product_id, ZERO)
+    # One coin is one risk, whatever it is quoted in: the universe may move from BTC-USD to BTC-USDC while we hold it.
+    held = sum((cost for other, cost in at_risk.by_product.items() if other.base == product_id.base), ZERO)
     return (
         Cap(code=Refusal.TOTAL_CAP, room_usd=(equity * limits.max_total_at_risk_fraction - at_risk.total) / spends),
         Cap(code=Refusal.PRODUCT_CAP, room_usd=(equity * limits.max_position_size_fraction - held) / spends),

@@ -151,6 +151,14 @@ def test_a_gain_uses_room_and_a_loss_frees_none() -> None:
     assert reason_of(Case(lost)) is Refusal.TOTAL_CAP
 
 
+def test_the_position_cap_counts_a_coin_in_all_its_quote_currencies() -> None:
+    def held(cost: str) -> RiskView:
+        return holding(make_ledger(lots=[make_lot(ProductId("BTC", "USDC"), cost=cost)]))
+
+    assert reason_of(Case(held("298.2"))) is None
+    assert reason_of(Case(held("298.21"))) is Refusal.PRODUCT_CAP
+
+
 def test_an_unknown_order_counts_as_filled() -> None:
     orders = [make_order_state(make_order(XRP, size="23"), outcome=Outcome.UNKNOWN)]
 
