@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import TypeVar
 
 from core.errors import BrokerUnavailable, MarketDataUnavailable, OrderOutcomeUnknown
@@ -13,16 +14,27 @@ from core.ports import Broker, Clock, MarketData
 T = TypeVar("T")
 
 
+class Channel(Enum):
+    """Whom we talk to. A broker that answers says nothing about a market that does not."""
+
+    MARKET = "market"
+    BROKER = "broker"
+
+
 class ApiHealth:
-    """Errors of the last window, and how many calls in a row have failed."""
+    """Errors of the last window, and how many calls in a row have failed, on the worse of the channels."""
 
     def __init__(self, clock: Clock, window_seconds: int) -> None:
-        self.consecutive_errors = 0
         self.errors_total: dict[str, int] = {}
         self.last_error_at: datetime | None = None
         self._clock = clock
         self._window = timedelta(seconds=window_seconds)
         self._error_times: deque[datetime] = deque()
+        self._in_a_row = dict.fromkeys(Channel, 0)
+
+    @property
+    def consecutive_errors(self) -> int:
+        return max(self._in_a_row.values())
 
     def errors_in_window(self) -> int:
         oldest = self._clock.now() - self._window
@@ -30,18 +42,18 @@ class ApiHealth:
             self._error_times.popleft()
         return len(self._error_times)
 
-    def measured(self, call: Callable[[], T]) -> T:
+    def measured(self, channel: Channel, call: Callable[[], T]) -> T:
         """Make one call and count how it ended; its error goes on to the caller."""
         try:
             answer = call()
         except (MarketDataUnavailable, BrokerUnavailable, OrderOutcomeUnknown) as error:
-            self._failed(type(error).__name__)
+            self._failed(channel, type(error).__name__)
             raise
-        self.consecutive_errors = 0
+        self._in_a_row[channel] = 0
         return answer
 
-    def _failed(self, kind: str) -> None:
-        self.consecutive_errors += 1
+    def _failed(self, channel: Channel, kind: str) -> None:
+        self._in_a_row[channel] += 1
         self.errors_total[kind] = self.errors_total.get(kind, 0) + 1
         self.last_error_at = self._clock.now()
         self._error_times.append(self.last_error_at)
@@ -59,16 +71,16 @@ class MeasuredMarket:
         return self._market.venue
 
     def products(self) -> Sequence[Product]:
-        return self._health.measured(self._market.products)
+        return self._health.measured(Channel.MARKET, self._market.products)
 
     def candles(self, product_ids: Sequence[ProductId], since: int) -> Mapping[ProductId, Sequence[Candle]]:
-        return self._health.measured(lambda: self._market.candles(product_ids, since))
+        return self._health.measured(Channel.MARKET, lambda: self._market.candles(product_ids, since))
 
     def quotes(self, product_ids: Sequence[ProductId]) -> Mapping[ProductId, Quote]:
-        return self._health.measured(lambda: self._market.quotes(product_ids))
+        return self._health.measured(Channel.MARKET, lambda: self._market.quotes(product_ids))
 
     def books(self, product_ids: Sequence[ProductId]) -> Mapping[ProductId, Book]:
-        return self._health.measured(lambda: self._market.books(product_ids))
+        return self._health.measured(Channel.MARKET, lambda: self._market.books(product_ids))
 
 
 class MeasuredBroker:
@@ -79,22 +91,22 @@ class MeasuredBroker:
         self._health = health
 
     def submit(self, order: Order) -> OrderId:
-        return self._health.measured(lambda: self._broker.submit(order))
+        return self._health.measured(Channel.BROKER, lambda: self._broker.submit(order))
 
     def cancel(self, order_ids: Sequence[OrderId]) -> None:
-        self._health.measured(lambda: self._broker.cancel(order_ids))
+        self._health.measured(Channel.BROKER, lambda: self._broker.cancel(order_ids))
 
     def find(self, client_order_id: ClientOrderId) -> OrderReport | None:
-        return self._health.measured(lambda: self._broker.find(client_order_id))
+        return self._health.measured(Channel.BROKER, lambda: self._broker.find(client_order_id))
 
     def open_orders(self) -> Sequence[OrderReport]:
-        return self._health.measured(self._broker.open_orders)
+        return self._health.measured(Channel.BROKER, self._broker.open_orders)
 
     def fills(self, since: datetime) -> Sequence[Fill]:
-        return self._health.measured(lambda: self._broker.fills(since))
+        return self._health.measured(Channel.BROKER, lambda: self._broker.fills(since))
 
     def balances(self) -> Mapping[str, Balance]:
-        return self._health.measured(self._broker.balances)
+        return self._health.measured(Channel.BROKER, self._broker.balances)
 
     def fee_rates(self) -> FeeRates:
-        return self._health.measured(self._broker.fee_rates)
+        return self._health.measured(Channel.BROKER, self._broker.fee_rates)

@@ -57,8 +57,6 @@ def triggers(cycle: Cycle, desk: Desk) -> None:
         cycle.end(Reason.STALE_DATA)
     elif not seen.features and seen.warming:
         cycle.end(Reason.WARMING_UP)
-    elif not cycle.triggers:
-        cycle.end(Reason.NO_TRIGGERS)
 
 
 def _benchmark(eligible: list[ProductId], asset: str) -> ProductId | None:
@@ -67,9 +65,12 @@ def _benchmark(eligible: list[ProductId], asset: str) -> ProductId | None:
 
 def rules(cycle: Cycle, desk: Desk) -> None:
     """Ask the strategies what they would make of it."""
-    tiers = {} if cycle.universe is None else {key: item.tier for key, item in cycle.universe.eligible.items()}
+    if not cycle.triggers:
+        cycle.end(Reason.NO_TRIGGERS)
+        return
+    tiers = {} if cycle.universe is None else cycle.universe.tiers
     cycle.rules = core_rules.propose(
-        cycle.triggers or (),
+        cycle.triggers,
         features=cycle.features,
         tiers=tiers,
         regime=cycle.regime,

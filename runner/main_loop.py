@@ -102,6 +102,7 @@ class TradingLoop:
             desk.clock.wait_until(tick.starts_at, lambda: self._goes_on(desk))
             if self._stop_reason is not None:
                 return
+            tick = desk.grid.still_on_time(tick, desk.clock.now())
             yield tick
             done += 1
             tick = desk.grid.next_tick(desk.clock.now(), tick.slot)

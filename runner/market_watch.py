@@ -12,7 +12,9 @@ from core.model.signals import Features
 from core.ports import MarketData
 from core.settings import TriggerSettings
 
-HISTORY_MINUTES = 1440
+HISTORY_MINUTES = 1500
+"""A newcomer is asked for a day and an hour: quiet minutes at the far end have no candle."""
+
 OVERLAP_MINUTES = 60
 """A quiet product is asked again for this much, so that a late candle is not lost."""
 

@@ -37,6 +37,13 @@ class MinuteGrid:
             slot += 1
         return self._tick(max(slot, last_slot + 1), last_slot)
 
+    def still_on_time(self, tick: Tick, now: datetime) -> Tick:
+        """Return the tick, or the running slot's when time leapt past it: a jump of the clock, a suspended machine."""
+        slot = self.slot_at(now)
+        if slot <= tick.slot:
+            return tick
+        return Tick(slot=slot, starts_at=self.start_of(slot), missed_slots=tick.missed_slots + slot - tick.slot)
+
     def slot_at(self, now: datetime) -> int:
         return int(now.timestamp() // self.interval_seconds)
 

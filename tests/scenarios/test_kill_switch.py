@@ -1,0 +1,91 @@
+"""The kill switch, touched at different points of a run (L5)."""
+
+from functools import partial
+from pathlib import Path
+
+from tests.scenarios.stage import ETH, Stage, fills, orders, reasons, set_stage
+
+
+def test_while_the_file_is_there_no_order_is_sent_and_afterwards_trading_goes_on(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    stage.clock.at(0.5, stage.kill_file.touch)
+    stage.buy_one(ETH)
+    stage.clock.at(5.5, stage.kill_file.unlink)
+
+    lines = stage.play(9)
+
+    killed = [line for line in lines if line["no_trade_reason"] == "kill_switch"]
+    assert [line["slot"] - lines[0]["slot"] for line in killed] == [1, 2, 3, 4, 5]
+    assert {line["trading_state"] for line in killed} == {"HALTED"}
+    assert orders(killed) == []
+    assert fills(lines[6:], "BUY")
+
+
+def test_the_alert_comes_once_and_within_a_second_of_the_touch(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    stage.clock.at(0.5, stage.kill_file.touch)
+
+    lines = stage.play(6)
+
+    alerts = stage.alerts("kill_switch")
+    assert len(alerts) == 1
+    assert alerts[0].startswith("2026-01-05T10:00:30Z")
+    assert "severity=CRITICAL" in alerts[0]
+    assert [line["alerts"] for line in lines] == [[], ["kill_switch"], [], [], [], []]
+
+
+def test_touched_while_an_entry_rests_the_entry_is_cancelled_and_not_crossed(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    stage.buy_one(ETH)
+    stage.clock.at(2.1, stage.kill_file.touch)  # six seconds into the rest of the order
+
+    lines = stage.play(4)
+
+    assert [order["order_type"] for order in orders(lines)] == ["limit_post_only"]
+    assert fills(lines) == []
+    kinds = [event["kind"] for event in stage.journal()]
+    assert kinds.index("CANCEL") < kinds.index("CLOSED")
+    assert lines[2]["metrics"]["trader_pending_orders"] == 0
+    assert reasons(lines[3:]) == ["kill_switch"]
+
+
+def test_exits_stop_too_and_run_again_when_the_file_is_gone(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    stage.buy_one(ETH)
+    stage.clock.at(4.5, stage.kill_file.touch)
+    stage.market.move(ETH, -4.0, at_minute=4.7)
+    stage.clock.at(8.5, stage.kill_file.unlink)
+
+    lines = stage.play(11)
+
+    assert not fills(lines[5:9], "SELL")
+    assert fills(lines[9:10], "SELL")
+
+
+def test_it_latches_across_a_restart(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    stage.clock.at(0.5, stage.kill_file.touch)
+    stage.play(2)
+
+    lines = stage.play(2)
+
+    assert reasons(lines) == ["kill_switch", "kill_switch"]
+
+
+def test_what_cannot_be_read_counts_as_present(tmp_path: Path) -> None:
+    def plant_a_directory(stage: Stage) -> None:
+        stage.kill_file.mkdir()
+
+    def plant_a_dangling_link(stage: Stage) -> None:
+        stage.kill_file.symlink_to("nowhere")
+
+    def plant_a_loop(stage: Stage) -> None:
+        stage.kill_file.symlink_to(stage.kill_file.name)
+
+    for number, plant in enumerate((plant_a_directory, plant_a_dangling_link, plant_a_loop)):
+        stage = set_stage(tmp_path / str(number))
+        stage.clock.at(0.5, partial(plant, stage))
+
+        lines = stage.play(2)
+
+        assert reasons(lines) == ["no_candidates_from_triggers", "kill_switch"]

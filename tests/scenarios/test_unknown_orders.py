@@ -1,0 +1,75 @@
+"""An order whose answer was lost: UNKNOWN until there is evidence, never sent twice (L3, L4)."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from core.ports import Broker, Clock
+from tests.fakes.faulty_broker import FaultyBroker
+from tests.scenarios.stage import ETH, MONDAY, Stage, fills, orders, set_stage
+
+
+def _stage(folder: Path) -> tuple[Stage, list[FaultyBroker]]:
+    stage = set_stage(folder)
+    made: list[FaultyBroker] = []
+
+    def wrap(broker: Broker, clock: Clock) -> Broker:
+        made.append(FaultyBroker(broker, clock))
+        return made[-1]
+
+    stage.broker = wrap
+    return stage, made
+
+
+def test_an_order_that_was_accepted_is_found_and_its_fills_are_booked_once(tmp_path: Path) -> None:
+    stage, made = _stage(tmp_path)
+    stage.buy_one(ETH)
+    stage.clock.at(1.6, lambda: setattr(made[0], "lose_answers", 1))
+
+    lines = stage.play(6)
+
+    sent = [order["client_order_id"] for order in orders(lines)]
+    assert len(sent) == len(set(sent))
+    assert orders(lines)[0]["outcome"] == "UNKNOWN"
+    resolved = [item for line in lines for item in line["reconcile"]["resolved"]]
+    assert resolved == [{"client_order_id": sent[0], "outcome": "ACCEPTED"}]
+    assert lines[-1]["metrics"]["trader_pending_orders"] == 0
+    assert len({fill["fill_id"] for fill in fills(lines)}) == len(fills(lines))
+
+
+def test_while_it_is_unknown_the_product_is_frozen_and_counts_as_filled(tmp_path: Path) -> None:
+    stage, made = _stage(tmp_path)
+    stage.buy_one(ETH)
+
+    def lose() -> None:
+        made[0].lose_answers = 1
+        made[0].hidden_until = MONDAY + timedelta(minutes=20)
+
+    stage.clock.at(1.6, lose)
+
+    lines = stage.play(8)
+
+    assert len([order for order in orders(lines) if order["product"] == "ETH-USD"]) == 1
+    unknown = [line for line in lines if line["reconcile"]["unknown_orders"] == 1]
+    assert unknown
+    assert all(float(line["portfolio"]["at_risk"]) > 0 for line in unknown)
+    refusals = {item["reason"] for line in unknown if line["risk"] for item in line["risk"]["refused"]}
+    assert "unknown_order_outstanding" in refusals
+
+
+def test_one_that_never_arrived_is_called_absent_only_when_it_can_no_longer_live(tmp_path: Path) -> None:
+    stage, made = _stage(tmp_path)
+    stage.buy_one(ETH)
+
+    def lose() -> None:
+        made[0].lose_answers = 1
+        made[0].loses_before_acceptance = True
+
+    stage.clock.at(1.6, lose)
+
+    lines = stage.play(9)
+
+    sent_slot = next(line["slot"] for line in lines if line["execution"]["orders"])
+    absent = next(line for line in lines if line["reconcile"]["resolved"])
+    assert absent["reconcile"]["resolved"][0]["outcome"] == "ABSENT"
+    assert absent["slot"] - sent_slot >= 4  # 31 s of life and 150 s of settling, and three looks
+    assert len(made[0].submitted) == len({order.client_order_id for order in made[0].submitted})
