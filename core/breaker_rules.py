@@ -94,8 +94,8 @@ def _stale_data(case: Case) -> Trip | None:
 def _api_errors(case: Case) -> Trip | None:
     rules = case.limits.breakers
     in_a_row, in_window = case.seen.api_errors_in_a_row, case.seen.api_errors_in_window
-    recovery = timedelta(seconds=rules.api_recovery_seconds)
     if case.state.tripped:
+        recovery = timedelta(seconds=rules.api_recovery_seconds)
         is_quiet = case.seen.last_api_error_at is None or case.now >= case.seen.last_api_error_at + recovery
         return None if is_quiet and not _is_latched(case) else _hold(case.state)
     if in_a_row < rules.max_consecutive_api_errors and in_window < rules.max_api_errors_in_window:
@@ -106,7 +106,7 @@ def _api_errors(case: Case) -> Trip | None:
     return Trip(
         detail=f"{in_a_row} errors in a row, limit {rules.max_consecutive_api_errors}; "
         f"{in_window} in {rules.api_error_window_seconds} s, limit {rules.max_api_errors_in_window}",
-        until=case.now + recovery,
+        until=case.now + timedelta(seconds=rules.api_recovery_seconds),
     )
 
 
@@ -119,22 +119,22 @@ def _empty_universe(case: Case) -> Trip | None:
 
 
 def _daily_stop(case: Case) -> Trip | None:
-    midnight = case.now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-    return _loss_stop(case, case.seen.daily_fraction, case.limits.risk.daily_stop_pnl_fraction, midnight)
+    return _loss_stop(case, case.seen.daily_fraction, case.limits.risk.daily_stop_pnl_fraction, days=1)
 
 
 def _weekly_stop(case: Case) -> Trip | None:
-    today = case.now.replace(hour=0, minute=0, second=0, microsecond=0)
-    monday = today + timedelta(days=7 - case.now.weekday())
-    return _loss_stop(case, case.seen.weekly_fraction, case.limits.risk.weekly_stop_pnl_fraction, monday)
+    to_monday = 7 - case.now.weekday()
+    return _loss_stop(case, case.seen.weekly_fraction, case.limits.risk.weekly_stop_pnl_fraction, days=to_monday)
 
 
-def _loss_stop(case: Case, fraction: Decimal | None, limit: Decimal, until: datetime) -> Trip | None:
+def _loss_stop(case: Case, fraction: Decimal | None, limit: Decimal, *, days: int) -> Trip | None:
+    """Demand a stop until so many midnights (UTC) have passed."""
     if _is_latched(case) or fraction is None or not fraction.is_finite():
         return _hold(case.state)
     if fraction > limit:
         return None
-    return Trip(detail=f"{_shown(fraction)}, limit {_shown(limit)}", until=until)
+    midnight = case.now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return Trip(detail=f"{_shown(fraction)}, limit {_shown(limit)}", until=midnight + timedelta(days=days))
 
 
 def _drawdown(case: Case) -> Trip | None:
@@ -148,6 +148,8 @@ def _drawdown(case: Case) -> Trip | None:
 
 def _exception_burst(case: Case) -> Trip | None:
     rules = case.limits.breakers
+    if not case.seen.exception_times and not case.state.tripped:
+        return None
     recovery = timedelta(seconds=rules.exception_recovery_seconds)
     if case.state.tripped:
         is_quiet = all(case.now >= at + recovery for at in case.seen.exception_times)

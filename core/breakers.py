@@ -43,9 +43,10 @@ def judge(
 ) -> tuple[BreakerChanged, ...]:
     """Return the breakers that trip, change their level or end, or recover; nothing for the others."""
     changes: list[BreakerChanged] = []
+    closed = Case(CLOSED, seen, limits, now)  # shared: nearly every cycle finds nearly every breaker closed
     for breaker, rule in RULES.items():
         state = states.get(breaker, CLOSED)
-        trip = rule(Case(state, seen, limits, now))
+        trip = rule(closed if state is CLOSED else Case(state, seen, limits, now))
         if trip is None and not state.tripped:
             continue
         after = _recovered(state, now) if trip is None else _tripped(state, trip, now)
@@ -63,6 +64,8 @@ def trading_state(states: Mapping[Breaker, BreakerState], kill_on: bool) -> Trad
 
 def blocking(states: Mapping[Breaker, BreakerState]) -> tuple[Breaker, ...]:
     """Return the tripped breakers, in the order of the enum."""
+    if not any(state.tripped for state in states.values()):
+        return ()
     return tuple(breaker for breaker in Breaker if states.get(breaker, CLOSED).tripped)
 
 
