@@ -37,6 +37,10 @@ EFFECTS = (
 )
 
 
+SYNCS = (durable_files.sync, durable_files.sync_directory)
+"""Counted but left out: a killed process loses nothing that it has written; power cuts are another matter."""
+
+
 def prepare(data_dir: Path) -> None:
     """Leave a directory as a killed process does: snapshot, records after it, a torn one, an interrupted snapshot."""
     journal = recover(data_dir, PAPER, synced=False).journal
@@ -102,16 +106,16 @@ def _deadly(effect: Callable[..., object], calls: "itertools.count[int]", n: int
             if isinstance(first, int) and rest and isinstance(rest[0], bytes):
                 os.write(first, rest[0][: len(rest[0]) // 2])
             os._exit(KILLED)
-        return effect(first, *rest)
+        return None if effect in SYNCS else effect(first, *rest)
 
     return run
 
 
 def check(data_dir: Path, acknowledged: int) -> None:
     """Start twice; both see everything that was acknowledged, and at most one event more."""
-    first = recover(data_dir, PAPER)
+    first = recover(data_dir, PAPER, synced=False)
     first.journal.close()
-    second = recover(data_dir, PAPER)
+    second = recover(data_dir, PAPER, synced=False)
     second.journal.close()
 
     count = sum(1 for _ in read_journal(data_dir)) - len(BEFORE)
