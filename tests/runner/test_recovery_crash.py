@@ -133,16 +133,16 @@ def prepared(tmp_path: Path) -> Path:
     return folder
 
 
-def copy_of(prepared: Path) -> Path:
-    data_dir = prepared.with_name("data")
+def copy_of(folder: Path, name: str) -> Path:
+    data_dir = folder.with_name(name)
     shutil.rmtree(data_dir, ignore_errors=True)
-    shutil.copytree(prepared, data_dir)
+    shutil.copytree(folder, data_dir)
     return data_dir
 
 
 def test_killed_at_any_effect_of_a_start_or_of_trading_nothing_acknowledged_is_lost(prepared: Path) -> None:
     for n in itertools.count(1):
-        data_dir = copy_of(prepared)
+        data_dir = copy_of(prepared, "data")
 
         was_killed, acknowledged = killed_at(n, start_and_trade, data_dir)
 
@@ -155,12 +155,13 @@ def test_killed_at_any_effect_of_a_start_or_of_trading_nothing_acknowledged_is_l
 
 def test_killed_in_a_start_and_again_in_the_next_one_nothing_is_lost(prepared: Path) -> None:
     for n in itertools.count(1):
+        once = copy_of(prepared, "once")
+        was_killed, _ = killed_at(n, start_only, once)
         for m in itertools.count(1):
-            data_dir = copy_of(prepared)
-            was_killed, _ = killed_at(n, start_only, data_dir)
-            was_killed_again, _ = killed_at(m, start_only, data_dir)
+            twice = copy_of(once, "twice")
+            was_killed_again, _ = killed_at(m, start_only, twice)
 
-            check(data_dir, 0)
+            check(twice, 0)
             if not was_killed_again:
                 break
         if not was_killed:
