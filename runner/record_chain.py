@@ -4,7 +4,7 @@ The record format that journal and audit share.
 A record is one line: `{<members of the body>,"seq":N,"prev":"<64 hex>","hash":"<64 hex>"}` and a newline. The body is
 canonical JSON (keys sorted, no blanks, ASCII, no NaN). `seq` rises by one. `hash` is the SHA-256 of the line's bytes
 from `{` up to, not including, `,"hash"`; `prev` is the `hash` before it, 64 zeros for the first record. A verifier thus
-checks bytes: it cuts off the last 77 (newline included), hashes the rest and never serialises anything again.
+checks bytes: it cuts off the last 76 (newline included), hashes the rest and never serialises anything again.
 
 A chain runs through one or more files: `<stem>.000001.jsonl`, `<stem>.000002.jsonl`, ... and at last `<stem>.jsonl`.
 A file ends early when a crash tore its last line (D6 in reliability.md): it is renamed, never edited, and the first
@@ -23,7 +23,7 @@ RECORD_BYTES_MAX = 1 << 20
 NO_HASH = "0" * 64
 RESERVED = ("seq", "prev", "hash")
 SEAL_BYTES = len(f',"hash":"{NO_HASH}"}}\n')
-"""The end of every line: 77 bytes, newline included."""
+"""The end of every line: 76 bytes, newline included."""
 
 _to_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
