@@ -12,7 +12,7 @@ THEMES = "universe.themes"
 EXCLUDED = "universe.exclusions.assets"
 
 SPREAD_BPS_MAX = 1000
-LOOKBACK_MINUTES_MAX = 1440  # the window of closed candles that the indicators keep
+LOOKBACK_MINUTES_MAX = 1439  # the indicators keep 1440 closed candles, and the last one is not its own past
 
 
 def _assets(tier: str) -> str:

@@ -16,6 +16,7 @@ class BannerFacts:
     interval_seconds: int
     market_note: str
     account_note: str
+    profile: str
     config_dir: Path
     audit_file: Path
     log_file: Path
@@ -35,7 +36,7 @@ def banner(run: RunFacts, facts: BannerFacts) -> str:
         f"Interval: {facts.interval_seconds} s",
         f"Venue: {run.venue} ({facts.market_note})",
         f"Account: {facts.account_note}",
-        f"Config: {facts.config_dir} (hash {run.config_hash}, code {run.code_hash})",
+        f"Config: {facts.config_dir} (profile {facts.profile}, hash {run.config_hash}, code {run.code_hash})",
         f"Run: {run.run_id}",
         f"Audit: {facts.audit_file}",
         f"Log: {facts.log_file}",

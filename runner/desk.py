@@ -122,8 +122,9 @@ class Desk:
         return list(dict.fromkeys(lot.product_id for lot in self.book.ledger.lots.values()))
 
     def recent_exceptions(self) -> tuple[datetime, ...]:
-        """Return the times of the unexpected exceptions in the breaker's window, the latest last."""
-        window = timedelta(seconds=self.settings.policy.circuit_breakers.exception_window_seconds)
+        """Return the times of the unexpected exceptions that the breaker counts or waits for, the latest last."""
+        limits = self.settings.policy.circuit_breakers
+        window = timedelta(seconds=max(limits.exception_window_seconds, limits.exception_recovery_seconds))
         oldest = self.clock.now() - window
         while self.memory.exceptions and self.memory.exceptions[0] < oldest:
             self.memory.exceptions.popleft()

@@ -53,6 +53,7 @@ def parse_options(arguments: Sequence[str]) -> RunOptions:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="app_run_live.sh",
+        allow_abbrev=False,
         description="Trade: one decision cycle per minute, one audit line per cycle. The default is one cycle.",
         epilog="Stop with Ctrl+C. `touch data/KILL_SWITCH` stops all trading at once, until the file is removed.",
     )

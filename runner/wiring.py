@@ -79,7 +79,7 @@ def open_desk(
     """
     settings = _with_overrides(configuration.settings, options)
     mode = options.mode or settings.app.app.mode
-    _refuse_live(mode)
+    _refuse_live(mode, settings)
     world = outside or open_outside(settings, options)
     _make_folders(options)
     lock = InstanceLock(options.data_dir)
@@ -133,13 +133,19 @@ class _Start:
         return not self.world.is_virtual
 
 
-def _refuse_live(mode: Mode) -> None:
-    if mode is Mode.LIVE:
-        raise StartRefused(
-            "LIVE is not available in this version. Missing: the Coinbase adapter, a rehearsal certificate "
-            "(a GO computed from a 24-hour rehearsal on the real market under this configuration and code), and "
-            "`exchange.read_only: false` in app.yaml. Use --paper or --dry-run"
-        )
+def _refuse_live(mode: Mode, settings: Settings) -> None:
+    if mode is not Mode.LIVE:
+        return
+    missing = [
+        "the Coinbase adapter",
+        "a rehearsal certificate (a GO computed from a 24-hour rehearsal on the real market, under this configuration "
+        "and this code)",
+    ]
+    if settings.app.exchange.read_only:
+        missing.append("`exchange.read_only: false` in app.yaml")
+    raise StartRefused(
+        f"LIVE is not available in this version. Missing: {'; '.join(missing)}. Use --paper or --dry-run"
+    )
 
 
 def _with_overrides(settings: Settings, options: RunOptions) -> Settings:
@@ -343,6 +349,7 @@ def _announce(start: _Start, desk: Desk, notes: list[str]) -> None:
             interval_seconds=app.loop.interval_seconds,
             market_note=start.world.note,
             account_note=_account_note(desk.book.ledger),
+            profile=start.settings.policy.profile,
             config_dir=start.configuration.config_dir,
             audit_file=options.logs_dir / AUDIT_NAME,
             log_file=options.logs_dir / LOG_NAME,

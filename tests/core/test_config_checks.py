@@ -132,8 +132,8 @@ ROWS = [
     one("TIER_FLOORS_ORDER", "universe.tiers.tier_3.max_spread_bps", 34, 35),
     one("MIN_ELIGIBLE_UNREACHABLE", "universe.min_eligible_products", 61, 60),
     one("BENCHMARK_NOT_IN_TIER", "signals.regime.benchmark", "XBT", "ETH"),
-    one("LOOKBACK_TOO_LONG", TRIGGERS + "breakout_lookback_minutes", 1441, 1440),
-    one("LOOKBACK_TOO_LONG", TRIGGERS + "momentum_minutes", 1441, 1440),
+    one("LOOKBACK_TOO_LONG", TRIGGERS + "breakout_lookback_minutes", 1440, 1439),
+    one("LOOKBACK_TOO_LONG", TRIGGERS + "momentum_minutes", 1440, 1439),
     one("REGIME_THRESHOLDS_ORDER", "signals.regime.crash_24h_pct", -3.0, -3.1),
     one("MIN_CONVICTION_UNREACHABLE", "signals.conviction.min_conviction", 0.81, 0.8),
 ]
