@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
+from core.ledger import Ledger, fold
 from core.model.market import ProductId
 from core.model.orders import ClientOrderId, Fill, Liquidity, LotId, Order, OrderId, OrderStatus, Outcome, Side
 from core.model.portfolio import ExitPlan
@@ -23,6 +24,11 @@ from tests.builders import BTC, NOON, make_order
 PLAN = ExitPlan(
     strategy="price_move", stop_fraction=Decimal("0.02"), target_fraction=Decimal("0.04"), max_hold_seconds=3600
 )
+
+
+def make_traded(*events: Event) -> Ledger:
+    """Fold events onto a new paper account of 10,000 USD."""
+    return fold(Ledger(), [make_run(), make_cash_flow("10000"), *events])
 
 
 def make_run(

@@ -4,13 +4,12 @@ from decimal import Decimal
 import pytest
 
 from core.errors import StateUnusable
-from core.ledger import CLOSED_ORDERS_KEPT, Ledger, apply, fold
+from core.ledger import CLOSED_ORDERS_KEPT, apply, fold
 from core.model.guards import Breaker, BreakerState, TradingState
 from core.model.money import ZERO
-from core.model.orders import ClientOrderId, LotId, OrderStatus, OrderType, Outcome, Purpose, Side
-from core.model.portfolio import LastClose
+from core.model.orders import ClientOrderId, LotId, OrderStatus, OrderType, Outcome, Side
 from core.model.records import BreakerChanged, CancelRequested, Event, LookedUp, RunStopped, Sent
-from tests.builders import BTC, ETH, NOON, make_order
+from tests.builders import NOON, make_order
 from tests.event_builders import (
     make_bought,
     make_cash_flow,
@@ -22,22 +21,18 @@ from tests.event_builders import (
     make_run,
     make_sold,
     make_tick,
+    make_traded,
 )
 
 ORDER_1 = ClientOrderId("order-1")
 LOT_1 = LotId("order-1")
 
 
-def rich(*events: Event) -> Ledger:
-    """Fold events onto an account of 10,000 USD."""
-    return fold(Ledger(), [make_run(), make_cash_flow("10000"), *events])
-
-
 # --- runs and cycles ---
 
 
 def test_a_second_run_of_the_same_identity_only_changes_the_run_id() -> None:
-    ledger = rich(make_run(run_id="run-2"))
+    ledger = make_traded(make_run(run_id="run-2"))
 
     assert (ledger.run_id, ledger.mode, ledger.account, ledger.venue) == ("run-2", "PAPER", "paper", "simulated")
     assert ledger.cash == {"USD": Decimal(10000)}
@@ -53,11 +48,11 @@ def test_a_second_run_of_the_same_identity_only_changes_the_run_id() -> None:
 )
 def test_a_run_is_refused_that_contradicts_the_ledger_in(run: Event) -> None:
     with pytest.raises(StateUnusable, match="this ledger is PAPER paper simulated"):
-        rich(run)
+        make_traded(run)
 
 
 def test_a_slot_is_open_from_its_tick_until_the_run_stops() -> None:
-    ticked = rich(make_tick(7), make_mark("10000"))
+    ticked = make_traded(make_tick(7), make_mark("10000"))
 
     stopped = apply(ticked, RunStopped(at=NOON, reason="signal"))
 
@@ -67,7 +62,7 @@ def test_a_slot_is_open_from_its_tick_until_the_run_stops() -> None:
 
 @pytest.mark.parametrize("slot", [6, 7])
 def test_a_slot_is_never_used_twice_nor_an_earlier_one(slot: int) -> None:
-    ledger = rich(make_tick(7))
+    ledger = make_traded(make_tick(7))
 
     with pytest.raises(StateUnusable, match="used before"):
         apply(ledger, make_tick(slot))
@@ -77,7 +72,7 @@ def test_a_slot_is_never_used_twice_nor_an_earlier_one(slot: int) -> None:
 
 
 def test_an_intent_opens_an_order_of_unknown_outcome_and_counts_as_an_entry() -> None:
-    ledger = rich(make_intent(slot=7))
+    ledger = make_traded(make_intent(slot=7))
 
     state = ledger.open_orders[ORDER_1]
     assert (state.outcome, state.is_unknown, state.slot) == (None, True, 7)
@@ -88,7 +83,7 @@ def test_an_intent_opens_an_order_of_unknown_outcome_and_counts_as_an_entry() ->
 def test_the_taker_attempt_of_an_entry_does_not_count_as_another_entry() -> None:
     fallback = make_order(name="order-1b", lot="order-1", order_type=OrderType.IOC)
 
-    ledger = rich(make_intent(), make_outcome(outcome=Outcome.REJECTED), make_intent(fallback))
+    ledger = make_traded(make_intent(), make_outcome(outcome=Outcome.REJECTED), make_intent(fallback))
 
     assert len(ledger.entries) == 1
 
@@ -96,13 +91,16 @@ def test_the_taker_attempt_of_an_entry_does_not_count_as_another_entry() -> None
 def test_growing_a_held_lot_in_a_later_slot_counts_as_an_add() -> None:
     more = make_order(name="order-2", lot="order-1")
 
-    ledger = rich(*make_bought(slot=1), make_intent(more, slot=2))
+    ledger = make_traded(*make_bought(slot=1), make_intent(more, slot=2))
 
     assert [mark.is_add for mark in ledger.entries] == [False, True]
 
 
 def test_an_id_is_intended_once_even_after_its_order_is_over() -> None:
-    open_one, closed_one = rich(make_intent()), rich(make_intent(), make_outcome(outcome=Outcome.REJECTED))
+    open_one, closed_one = (
+        make_traded(make_intent()),
+        make_traded(make_intent(), make_outcome(outcome=Outcome.REJECTED)),
+    )
 
     for ledger in (open_one, closed_one):
         with pytest.raises(StateUnusable, match="used once"):
@@ -113,11 +111,11 @@ def test_a_sale_is_not_even_intended_without_a_lot_of_ours() -> None:
     exit_order = make_order(name="exit-1", lot="not-ours", side=Side.SELL)
 
     with pytest.raises(StateUnusable, match="lot of ours"):
-        rich(make_intent(exit_order))
+        make_traded(make_intent(exit_order))
 
 
 def test_an_accepted_order_gets_the_exchanges_id_and_keeps_it() -> None:
-    ledger = rich(make_intent(), make_outcome())
+    ledger = make_traded(make_intent(), make_outcome())
 
     assert ledger.open_orders[ORDER_1].order_id == "exchange-order-1"
     with pytest.raises(StateUnusable, match="at the exchange"):
@@ -126,7 +124,7 @@ def test_an_accepted_order_gets_the_exchanges_id_and_keeps_it() -> None:
 
 @pytest.mark.parametrize("outcome", [Outcome.REJECTED, Outcome.ABSENT, Outcome.NOT_SENT])
 def test_an_order_that_does_not_exist_is_closed_as_failed(outcome: Outcome) -> None:
-    ledger = rich(make_intent(), make_outcome(outcome=Outcome.UNKNOWN), make_outcome(outcome=outcome))
+    ledger = make_traded(make_intent(), make_outcome(outcome=Outcome.UNKNOWN), make_outcome(outcome=outcome))
 
     assert not ledger.open_orders
     closed = ledger.closed_orders[ORDER_1]
@@ -135,14 +133,14 @@ def test_an_order_that_does_not_exist_is_closed_as_failed(outcome: Outcome) -> N
 
 @pytest.mark.parametrize("outcome", [Outcome.REJECTED, Outcome.ABSENT, Outcome.NOT_SENT, Outcome.UNKNOWN])
 def test_an_accepted_order_cannot_become_anything_else(outcome: Outcome) -> None:
-    ledger = rich(make_intent(), make_outcome())
+    ledger = make_traded(make_intent(), make_outcome())
 
     with pytest.raises(StateUnusable, match="was ACCEPTED"):
         apply(ledger, make_outcome(outcome=outcome))
 
 
 def test_an_order_with_fills_cannot_be_absent() -> None:
-    ledger = rich(make_intent(), make_outcome(outcome=Outcome.UNKNOWN), make_fill())
+    ledger = make_traded(make_intent(), make_outcome(outcome=Outcome.UNKNOWN), make_fill())
 
     with pytest.raises(StateUnusable, match="has fills"):
         apply(ledger, make_outcome(outcome=Outcome.ABSENT))
@@ -151,14 +149,14 @@ def test_an_order_with_fills_cannot_be_absent() -> None:
 def test_an_unknown_order_stays_open_and_counts_its_lookups() -> None:
     look = LookedUp(at=NOON, client_order_id=ORDER_1)
 
-    ledger = rich(make_intent(), make_outcome(outcome=Outcome.UNKNOWN), look, look)
+    ledger = make_traded(make_intent(), make_outcome(outcome=Outcome.UNKNOWN), look, look)
 
     state = ledger.open_orders[ORDER_1]
     assert (state.is_unknown, state.lookups, state.remaining_size) == (True, 2, Decimal(1))
 
 
 def test_sending_and_asking_for_a_cancel_move_no_money() -> None:
-    sent = rich(make_intent(), Sent(at=NOON, client_order_id=ORDER_1))
+    sent = make_traded(make_intent(), Sent(at=NOON, client_order_id=ORDER_1))
 
     cancelling = apply(sent, CancelRequested(at=NOON, client_order_id=ORDER_1))
 
@@ -167,7 +165,7 @@ def test_sending_and_asking_for_a_cancel_move_no_money() -> None:
 
 
 def test_an_end_is_final_and_must_be_one() -> None:
-    ledger = rich(make_intent(), make_outcome())
+    ledger = make_traded(make_intent(), make_outcome())
 
     with pytest.raises(StateUnusable, match="cannot be closed as OPEN"):
         apply(ledger, make_closed(status=OrderStatus.OPEN))
@@ -178,7 +176,7 @@ def test_an_end_is_final_and_must_be_one() -> None:
 def test_events_of_orders_that_were_never_intended_are_refused() -> None:
     for event in (make_outcome(), make_fill(), make_closed(), Sent(at=NOON, client_order_id=ORDER_1)):
         with pytest.raises(StateUnusable, match="not one of ours"):
-            rich(event)
+            make_traded(event)
 
 
 def test_only_the_latest_closed_orders_are_kept() -> None:
@@ -186,173 +184,24 @@ def test_only_the_latest_closed_orders_are_kept() -> None:
     for i in range(CLOSED_ORDERS_KEPT + 1):
         events += [make_intent(make_order(name=f"o{i}")), make_outcome(f"o{i}", Outcome.REJECTED)]
 
-    ledger = rich(*events)
+    ledger = make_traded(*events)
 
     assert len(ledger.closed_orders) == CLOSED_ORDERS_KEPT
     assert "o0" not in ledger.closed_orders
     assert f"o{CLOSED_ORDERS_KEPT}" in ledger.closed_orders
 
 
-# --- fills ---
-
-
-def test_a_buy_fill_opens_a_lot_at_its_cost_with_the_fee() -> None:
-    ledger = rich(*make_bought(size="2", price="100", fee="1.2"))
-
-    lot = ledger.lots[LOT_1]
-    assert (lot.quantity, lot.cost, lot.average_price, lot.peak_price) == (
-        Decimal(2),
-        Decimal("201.2"),
-        Decimal(100),
-        Decimal(100),
-    )
-    assert ledger.cash == {"USD": Decimal("9798.8")}
-    assert (ledger.fees, ledger.fills_cursor) == (Decimal("1.2"), NOON)
-
-
-def test_a_repeated_fill_changes_nothing_even_when_its_order_is_forgotten() -> None:
-    ledger = rich(*make_bought())
-    for i in range(CLOSED_ORDERS_KEPT):
-        ledger = fold(ledger, [make_intent(make_order(name=f"o{i}")), make_outcome(f"o{i}", Outcome.REJECTED)])
-
-    assert ORDER_1 not in ledger.closed_orders
-    assert apply(ledger, make_fill("order-1-fill")) is ledger
-
-
-def test_a_late_fill_of_a_closed_order_is_still_booked() -> None:
-    ledger = rich(
-        make_intent(make_order(size="2")),
-        make_outcome(),
-        make_fill("f1"),
-        make_closed(status=OrderStatus.CANCELLED),
-        make_fill("f2"),
-    )
-
-    assert ledger.lots[LOT_1].quantity == 2
-    assert (ledger.closed_orders[ORDER_1].filled_size, ledger.closed_orders[ORDER_1].status) == (
-        Decimal(2),
-        OrderStatus.CANCELLED,
-    )
-
-
-def test_a_late_fill_opens_the_lot_again_when_it_was_already_sold() -> None:
-    entry = make_order(size="2")
-    ledger = rich(make_intent(entry), make_outcome(), make_fill("f1"), *make_sold(), make_fill("f2"))
-
-    assert ledger.lots[LOT_1].quantity == 1
-    assert ledger.lots[LOT_1].plan.strategy == "price_move"
-
-
-def test_a_full_sale_realises_the_exact_profit_and_forgets_the_lot() -> None:
-    ledger = rich(make_mark("10000"), *make_bought(price="100", fee="0.5"), *make_sold(price="110", fee="0.6"))
-
-    assert not ledger.lots
-    assert (ledger.realised, ledger.fees, ledger.cash["USD"]) == (Decimal("8.9"), Decimal("1.1"), Decimal("10008.9"))
-    assert ledger.last_closes[BTC] == LastClose(at=NOON, was_loss=False, reason="take_profit")
-    assert ledger.day is not None
-    assert ledger.day.realised == Decimal("8.9")
-
-
-def test_a_partial_sale_takes_a_rounded_share_of_the_cost_and_the_last_one_the_rest() -> None:
-    bought = rich(*make_bought(size="3", price="100", fee="0.01"))
-
-    once = fold(bought, make_sold("exit-1", size="1", price="100", fee="0"))
-    twice = fold(once, make_sold("exit-2", size="2", price="100", fee="0"))
-
-    assert once.lots[LOT_1].cost == Decimal("300.01") - Decimal("100.00333333")
-    assert once.realised == Decimal("-0.00333333")
-    assert twice.realised == Decimal("-0.01")
-
-
-@pytest.mark.parametrize(
-    ("prices", "streak", "last_loss"),
-    [
-        pytest.param(["90"], 1, True, id="one loss"),
-        pytest.param(["90", "90"], 2, True, id="two losses"),
-        pytest.param(["90", "110"], 0, True, id="a profit ends the streak, the last loss is remembered"),
-        pytest.param(["101"], 0, False, id="exactly nothing is no loss"),
-        pytest.param(["100.99"], 1, True, id="one cent below nothing is a loss"),
-    ],
-)
-def test_losing_lots_in_a_row_are_counted(prices: list[str], streak: int, last_loss: bool) -> None:
-    ledger = rich()
-    for i, price in enumerate(prices):
-        ledger = fold(ledger, make_bought(f"b{i}", fee="0.5", slot=i))
-        ledger = fold(ledger, make_sold(f"s{i}", lot=f"b{i}", price=price, fee="0.5", reason="stop_loss"))
-
-    assert ledger.loss_streak == streak
-    assert (ledger.last_loss_at is not None) is last_loss
-
-
-def test_selling_more_than_the_lot_has_is_refused() -> None:
-    ledger = rich(*make_bought(size="1"))
-    over = make_order(name="exit-1", lot="order-1", side=Side.SELL, size="2")
-    ledger = fold(ledger, [make_intent(over), make_outcome("exit-1")])
-
-    assert not apply(ledger, make_fill("f", order="exit-1", side=Side.SELL, size="1")).lots
-    with pytest.raises(StateUnusable, match="has 1"):
-        apply(ledger, make_fill("f", order="exit-1", side=Side.SELL, size="1.00000001"))
-
-
-def test_filling_more_than_the_order_asked_for_is_refused() -> None:
-    ledger = rich(make_intent(make_order(size="1")), make_outcome(), make_fill("f1", size="0.9"))
-
-    assert apply(ledger, make_fill("f2", size="0.1")).lots[LOT_1].quantity == 1
-    with pytest.raises(StateUnusable, match=r"1\.00000001 filled"):
-        apply(ledger, make_fill("f2", size="0.10000001"))
-
-
-@pytest.mark.parametrize(
-    "fill",
-    [
-        pytest.param(make_fill(product_id=ETH), id="product"),
-        pytest.param(make_fill(side=Side.SELL), id="side"),
-        pytest.param(make_fill(size="0"), id="size"),
-        pytest.param(make_fill(price="0"), id="price"),
-        pytest.param(make_fill(fee="-0.01"), id="fee"),
-    ],
-)
-def test_a_fill_is_refused_that_contradicts_its_order_in(fill: Event) -> None:
-    with pytest.raises(StateUnusable, match="does not match"):
-        rich(make_intent(), make_outcome(), fill)
-
-
-def test_the_purpose_of_an_intent_must_fit_its_side() -> None:
-    order = make_order(side=Side.SELL)
-    entry = make_intent(make_order(name="x"))
-
-    wrong = type(entry)(
-        at=NOON,
-        slot=1,
-        order=type(order)(
-            client_order_id=order.client_order_id,
-            product_id=BTC,
-            side=Side.SELL,
-            order_type=OrderType.IOC,
-            purpose=Purpose.ENTRY,
-            lot_id=LOT_1,
-            size=Decimal(1),
-            limit_price=Decimal(100),
-        ),
-        plan=entry.plan,
-        reason="x",
-    )
-
-    with pytest.raises(StateUnusable, match="must be a BUY"):
-        rich(wrong)
-
-
 # --- marks, money and periods ---
 
 
 def test_the_high_water_mark_only_rises_with_marks() -> None:
-    ledger = rich(make_mark("10000"), make_mark("10500"), make_mark("10200"), make_mark(None))
+    ledger = make_traded(make_mark("10000"), make_mark("10500"), make_mark("10200"), make_mark(None))
 
     assert (ledger.equity, ledger.high_water_mark) == (Decimal(10200), Decimal(10500))
 
 
 def test_money_paid_in_or_out_moves_mark_and_equity_and_is_no_profit() -> None:
-    ledger = rich(make_mark("10000"), make_cash_flow("-4000"), make_cash_flow("1000"))
+    ledger = make_traded(make_mark("10000"), make_cash_flow("-4000"), make_cash_flow("1000"))
 
     assert (ledger.cash["USD"], ledger.equity, ledger.high_water_mark) == (Decimal(7000), Decimal(7000), Decimal(7000))
     assert ledger.day is not None
@@ -362,7 +211,7 @@ def test_money_paid_in_or_out_moves_mark_and_equity_and_is_no_profit() -> None:
 
 
 def test_a_new_account_opens_its_day_with_its_first_mark() -> None:
-    ledger = rich(make_mark("9990"), make_mark("9000"))
+    ledger = make_traded(make_mark("9990"), make_mark("9000"))
 
     assert ledger.day is not None
     assert (ledger.day.key, ledger.day.equity_open) == ("2026-01-05", Decimal(9990))
@@ -372,7 +221,7 @@ def test_a_day_opens_with_the_last_mark_before_midnight_and_not_earlier() -> Non
     last = datetime(2026, 1, 5, 23, 59, 59, 999999, tzinfo=UTC)
     midnight = datetime(2026, 1, 6, tzinfo=UTC)
 
-    before = rich(make_mark("10000"), make_mark("9700", at=last))
+    before = make_traded(make_mark("10000"), make_mark("9700", at=last))
     after = apply(before, make_mark("9600", at=midnight))
 
     assert before.day is not None
@@ -384,7 +233,7 @@ def test_a_day_opens_with_the_last_mark_before_midnight_and_not_earlier() -> Non
 def test_a_week_begins_on_monday() -> None:
     sunday = datetime(2026, 1, 11, 23, 59, tzinfo=UTC)
 
-    before = rich(make_mark("10000"), make_mark("9000", at=sunday))
+    before = make_traded(make_mark("10000"), make_mark("9000", at=sunday))
     after = apply(before, make_mark("9500", at=sunday + timedelta(minutes=1)))
 
     assert before.week is not None
@@ -394,7 +243,7 @@ def test_a_week_begins_on_monday() -> None:
 
 
 def test_a_clock_that_jumps_back_does_not_reset_the_days_loss() -> None:
-    ledger = rich(make_mark("10000"), make_mark("9000", at=NOON - timedelta(days=1)))
+    ledger = make_traded(make_mark("10000"), make_mark("9000", at=NOON - timedelta(days=1)))
 
     assert ledger.day is not None
     assert (ledger.day.key, ledger.day.equity_open) == ("2026-01-05", Decimal(10000))
@@ -403,14 +252,14 @@ def test_a_clock_that_jumps_back_does_not_reset_the_days_loss() -> None:
 def test_a_sale_after_midnight_belongs_to_the_new_day_before_it_is_marked() -> None:
     tomorrow = NOON + timedelta(days=1)
 
-    ledger = rich(make_mark("10000"), *make_bought(), *make_sold(price="90", at=tomorrow))
+    ledger = make_traded(make_mark("10000"), *make_bought(), *make_sold(price="90", at=tomorrow))
 
     assert ledger.day is not None
     assert (ledger.day.key, ledger.day.realised) == ("2026-01-06", Decimal(-11))
 
 
 def test_an_unmarked_cycle_changes_no_figure_but_the_peaks() -> None:
-    before = rich(make_mark("10000"), *make_bought())
+    before = make_traded(make_mark("10000"), *make_bought())
 
     after = apply(before, make_mark(None, at=NOON + timedelta(days=1), peaks={LOT_1: Decimal(120)}))
 
@@ -419,14 +268,14 @@ def test_an_unmarked_cycle_changes_no_figure_but_the_peaks() -> None:
 
 
 def test_a_peak_never_falls_and_one_of_a_sold_lot_is_ignored() -> None:
-    ledger = rich(*make_bought(), make_mark("1", peaks={LOT_1: Decimal(99), LotId("gone"): Decimal(5)}))
+    ledger = make_traded(*make_bought(), make_mark("1", peaks={LOT_1: Decimal(99), LotId("gone"): Decimal(5)}))
 
     assert list(ledger.lots) == [LOT_1]
     assert ledger.lots[LOT_1].peak_price == 100
 
 
 def test_entries_are_remembered_for_24_hours_and_not_a_microsecond_longer() -> None:
-    ledger = rich(make_intent())
+    ledger = make_traded(make_intent())
     limit = NOON + timedelta(hours=24)
 
     assert len(apply(ledger, make_mark("1", at=limit)).entries) == 1
@@ -437,7 +286,7 @@ def test_breakers_are_remembered_one_by_one() -> None:
     state = BreakerState(tripped=True, level=TradingState.REDUCE_ONLY, detail="-3.1 %", since=NOON, until=None, trips=1)
     calm = BreakerState(tripped=False, level=TradingState.ARMED, detail="", since=None, until=None, trips=1)
 
-    ledger = rich(
+    ledger = make_traded(
         BreakerChanged(at=NOON, breaker=Breaker.DAILY_STOP, state=state),
         BreakerChanged(at=NOON, breaker=Breaker.API_ERRORS, state=state),
         BreakerChanged(at=NOON, breaker=Breaker.API_ERRORS, state=calm),
