@@ -1,6 +1,7 @@
 """A replay shows what its files say up to now, and nothing of what they say later."""
 
 import os
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -143,6 +144,18 @@ def test_going_back_reads_the_file_again_and_says_the_same(tmp_path: Path) -> No
     late_again = feed.closed(BTC, feed.end - 60, feed.end)
 
     assert (late, early, late_again) == (candles[-1:], candles[:1], candles[-1:])
+
+
+def test_memory_does_not_grow_with_the_days(tmp_path: Path) -> None:
+    feed = feed_of(write_candles(tmp_path / "BTC-USD_1m.csv", random_candles(12 * 1440)))
+    tracemalloc.start()
+    feed.bar(BTC, FIRST_DAY + 3 * 86400)
+    after_3_days = tracemalloc.get_traced_memory()[0]
+    feed.bar(BTC, FIRST_DAY + 11 * 86400)
+    after_11_days = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+
+    assert after_11_days < after_3_days + 20_000
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import math
 import os
 import subprocess
 import sys
+import tracemalloc
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -20,10 +21,10 @@ from core.settings import MarketModel, SimulationSection
 from core.triggers import scan
 from runner.adapters.modelled_market import DAY_SECONDS
 from runner.adapters.simulated_market import SIMULATION_EPOCH, SimulatedFeed, simulated_market
-from runner.adapters.simulated_process import FactorWalk
+from runner.adapters.simulated_process import FactorWalk, day_path, seeded
 from runner.adapters.simulated_roster import ROSTER, Size
 from runner.adapters.virtual_clock import VirtualClock
-from tests.builders import make_trigger_settings, make_universe_settings
+from tests.builders import BTC, make_trigger_settings, make_universe_settings
 from tests.config_files import SHIPPED
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -98,6 +99,30 @@ def test_each_minute_opens_where_the_last_one_closed_also_at_midnight() -> None:
             assert before.close == after.open
             assert after.low <= min(after.open, after.close)
             assert after.high >= max(after.open, after.close)
+
+
+def test_a_days_path_ends_to_the_last_bit_where_the_next_one_begins() -> None:
+    for number in range(20):
+        path = day_path(
+            seeded(number), begin=0.1 * number, end=0.1 * number + 0.037, deviation=0.03, episodes=2.0, scale=1.0
+        )
+
+        assert (path.log_prices[0], path.log_prices[-1]) == (0.1 * number, 0.1 * number + 0.037)
+        assert (len(path.log_prices), len(path.activity)) == (1441, 1440)
+
+
+def test_memory_does_not_grow_with_the_days() -> None:
+    feed = SimulatedFeed(seed=7, products=2)
+    tracemalloc.start()
+    for day in range(3):
+        feed.bar(BTC, DAY + day * DAY_SECONDS)
+    after_3_days = tracemalloc.get_traced_memory()[0]
+    for day in range(3, 20):
+        feed.bar(BTC, DAY + day * DAY_SECONDS)
+    after_20_days = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+
+    assert after_20_days < after_3_days + 20_000
 
 
 def test_minutes_without_a_trade_are_absent_but_have_a_price() -> None:
