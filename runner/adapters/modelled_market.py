@@ -13,7 +13,7 @@ The model, and why it does not flatter:
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
@@ -27,8 +27,6 @@ from runner.adapters.candle_path import price_at, seconds_above, seconds_below
 HOUR_SECONDS = 3600
 DAY_SECONDS = 86400
 DAY_MINUTES = 1440
-
-EAGER_CANDLES_MAX = 2000
 
 _TICK_TOLERANCE = 1e-6
 """Share of an increment by which float noise may miss a price that lies on the increment."""
@@ -81,33 +79,6 @@ class CandleFeed(Protocol):
         ...
 
 
-class _LongAnswer(Mapping[ProductId, Sequence[Candle]]):
-    """Candles by product, built when they are looked at; the span was fixed when they were asked for."""
-
-    def __init__(
-        self,
-        closed: Callable[[ProductId, int, int], list[Candle]],
-        product_ids: tuple[ProductId, ...],
-        first: int,
-        end: int,
-    ) -> None:
-        self._closed = closed
-        self._product_ids = product_ids
-        self._first = first
-        self._end = end
-
-    def __getitem__(self, product_id: ProductId) -> Sequence[Candle]:
-        if product_id not in self._product_ids:
-            raise KeyError(product_id)
-        return self._closed(product_id, self._first, self._end)
-
-    def __iter__(self) -> Iterator[ProductId]:
-        return iter(self._product_ids)
-
-    def __len__(self) -> int:
-        return len(self._product_ids)
-
-
 class _DayVolume(NamedTuple):
     """What the 24 hours before `hour` say: the size of one book level, and the turnover."""
 
@@ -142,17 +113,13 @@ class ModelledMarket:
         """
         Return the minutes that have ended (start + 60 <= now).
 
-        A long answer is read from the feed one product at a time, as it is looked at: a day of 60 products at once
-        would take 25 MB, and a process does not give back its peak.
+        A day of 60 products in one answer is 25 MB of tuples: ask for long histories one product at a time.
         """
         first = -(-since // MINUTE_SECONDS) * MINUTE_SECONDS
         end = int(self._now().timestamp()) // MINUTE_SECONDS * MINUTE_SECONDS
         closed = self._feed.closed
         listings = self._listings
-        if (end - first) // MINUTE_SECONDS * len(product_ids) <= EAGER_CANDLES_MAX:
-            return {product_id: closed(product_id, first, end) for product_id in product_ids if product_id in listings}
-        known = tuple(product_id for product_id in product_ids if product_id in listings)
-        return _LongAnswer(closed, known, first, end)
+        return {product_id: closed(product_id, first, end) for product_id in product_ids if product_id in listings}
 
     def quotes(self, product_ids: Sequence[ProductId]) -> Mapping[ProductId, Quote]:
         now = self._now()

@@ -52,8 +52,8 @@ def bench(name: str, build: Callable[[], ModelledMarket], clock: VirtualClock) -
     began = time.process_time()
     market = build()
     product_ids = [product.product_id for product in market.products()]
-    for candles in market.candles(product_ids, int(clock.now().timestamp()) - 86400).values():
-        len(candles)
+    for product_id in product_ids:
+        market.candles([product_id], int(clock.now().timestamp()) - 86400)
     print(f"{name}: start with a day of candles {time.process_time() - began:.2f} s")
 
     minutes = 5 * 1440

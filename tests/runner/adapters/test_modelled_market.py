@@ -12,7 +12,7 @@ from core.model.market import Candle, Level, ProductId
 from core.model.orders import Side
 from runner.adapters.modelled_market import Listing, ModelledMarket
 from runner.adapters.virtual_clock import VirtualClock
-from tests.builders import BTC, ETH, make_product
+from tests.builders import BTC, make_product
 
 HOUR = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 FLAT = Candle(0, 100.0, 100.0, 100.0, 100.0, 144.0)
@@ -104,20 +104,6 @@ def test_flow_through_a_price_is_the_share_of_the_minute_beyond_it() -> None:
     assert volume == pytest.approx(Decimal(10))
     assert at_the_low == 0
     assert backwards == 0
-
-
-def test_a_long_answer_is_fixed_when_it_is_asked_for_and_the_same_as_a_short_one() -> None:
-    clock = VirtualClock(HOUR)
-    market = ModelledMarket(NotingFeed(), levels=3, now=clock.now)
-    begin = int(HOUR.timestamp())
-
-    answer = market.candles([BTC, ETH], begin - 3 * 86400)
-    clock.jump(timedelta(hours=1))
-
-    assert list(answer) == [BTC]
-    assert [candle.start for candle in answer[BTC]] == [*range(begin - 3 * 86400, begin, 60)]
-    assert answer.get(ETH, ()) == ()
-    assert answer == {BTC: answer[BTC]}
 
 
 @given(seconds=st.floats(0, 7200), span=st.floats(0, 300))
