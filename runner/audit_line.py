@@ -27,7 +27,7 @@ from runner.cycle import Cycle, Reason, Standing, Status
 from runner.schedule import Tick
 
 SCHEMA_VERSION = 1
-TRIGGERS_SHOWN = 5
+TRIGGERS_SHOWN = 3
 
 Json = Mapping[str, object]
 

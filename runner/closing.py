@@ -1,11 +1,13 @@
 """The end of a cycle: mark the account, write journal and snapshot, one audit line, metrics."""
 
+import logging
+
 from core.errors import MarketDataUnavailable
 from core.model.records import FillBooked, Intent, Marked
 from core.ports import Severity
 from runner import views
 from runner.audit_line import audit_line, status_of
-from runner.cycle import Cycle, Reason, Status
+from runner.cycle import Cycle, Reason, Standing, Status
 from runner.desk import Desk
 
 
@@ -42,6 +44,7 @@ def store_and_audit(cycle: Cycle, desk: Desk) -> Status:
         segment=desk.audit_segment.pop() if desk.audit_segment else None,
     )
     desk.audit.append(line, durable=True)
+    _log_cycle(cycle, status, standing, desk)
     _snapshot_when_due(desk)
     desk.memory.cycles_done += 1
     return status
@@ -73,6 +76,19 @@ def _log_trades(cycle: Cycle, desk: Desk) -> None:
             fill.fee,
             fill.liquidity.value,
         )
+
+
+def _log_cycle(cycle: Cycle, status: Status, standing: Standing, desk: Desk) -> None:
+    """Say in one line what the minute brought; in a fast rehearsal only to who asks for DEBUG."""
+    desk.log.log(
+        logging.DEBUG if desk.is_virtual else logging.INFO,
+        "cycle %d: %s, equity %s, %d positions, %.2f s",
+        cycle.tick.slot,
+        status.value if cycle.reason is None else f"{status.value} ({cycle.reason.value})",
+        "unknown" if standing.equity is None else round(standing.equity, 2),
+        len(standing.ledger.lots),
+        cycle.total_seconds,
+    )
 
 
 def _snapshot_when_due(desk: Desk) -> None:
