@@ -143,8 +143,11 @@ def _error(error: BaseException) -> Json:
 
 
 def _latencies(cycle: Cycle) -> dict[str, float]:
-    latencies = {name: round(seconds, 4) for name, seconds in cycle.stage_seconds.items()}
-    return {**latencies, "total_cycle": round(cycle.total_seconds, 4)}
+    """Return seconds by stage; one that took less than a tenth of a millisecond is left out."""
+    rounded = {name: round(seconds, 4) for name, seconds in cycle.stage_seconds.items()}
+    return {name: seconds for name, seconds in rounded.items() if seconds} | {
+        "total_cycle": round(cycle.total_seconds, 4)
+    }
 
 
 def _universe(universe: Universe, *, refreshed: bool) -> dict[str, object]:
@@ -326,15 +329,18 @@ def _blocked_exit(item: ExitBlocked) -> Json:
 def _reconcile(cycle: Cycle, ledger: Ledger) -> Json | None:
     if cycle.reconciled is None:
         return None
-    return {
-        "open_orders": len(ledger.open_orders),
-        "unknown_orders": sum(state.is_unknown for state in ledger.open_orders.values()),
+    found: dict[str, object] = {
         "foreign_fills": cycle.reconciled.foreign_fills,
         "resolved": _resolved(cycle.events),
         "differences": [
             {"code": item.code, "subject": item.subject, "ledger": item.ledger, "exchange": item.exchange}
             for item in cycle.reconciled.differences
         ],
+    }
+    return {
+        "open_orders": len(ledger.open_orders),
+        "unknown_orders": sum(state.is_unknown for state in ledger.open_orders.values()),
+        **{name: value for name, value in found.items() if value},
     }
 
 

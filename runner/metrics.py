@@ -2,8 +2,8 @@
 The 16 metrics, by name, as they stand after each cycle; they ride in the audit line.
 
 Counters (`*_total`) count since the run began. A labelled counter shows the labels that moved in the cycle, with their
-new totals: a label's present value is its last one in the file. A gauge that this venue does not have (a rate limiter),
-or that has nothing to measure yet (no order placed), is null.
+new totals: a label's present value is its last one in the file. A labelled gauge leaves out the labels that are zero. A
+gauge that this venue does not have (a rate limiter), or that has nothing to measure yet (no order placed), is null.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -87,6 +87,7 @@ class Metrics:
     def values(self, cycle: Cycle, standing: Standing) -> dict[str, object]:
         """Return the 16 metrics after a cycle by their names, and the process's memory."""
         ledger, health = standing.ledger, self._health
+        memory = {} if self._rss_mb is None else {"process_rss_mb": self._rss_mb()}
         return {
             "trader_cycle_duration_seconds": round(cycle.total_seconds, 4),
             "trader_cycle_total": self._cycles.take_moved(),
@@ -104,16 +105,17 @@ class Metrics:
             "exchange_api_errors_total": self._api_errors.take_moved(),
             "exchange_api_consecutive_errors": health.consecutive_errors,
             "trader_no_trade_total": self._no_trade.take_moved(),
-            "process_rss_mb": None if self._rss_mb is None else self._rss_mb(),
+            **memory,
         }
 
 
 def _stage_counts(cycle: Cycle) -> Counts:
-    return {
+    counts = {
         "proposals": 0 if cycle.rules is None else len(cycle.rules.proposals),
         "approved": 0 if cycle.assessment is None else len(cycle.assessment.approved),
         "executed": sum(_accepted(cycle.events)),
     }
+    return {label: count for label, count in counts.items() if count}
 
 
 def _accepted(events: Iterable[object]) -> Iterable[bool]:
@@ -125,10 +127,8 @@ def _exposure_pct(standing: Standing) -> dict[str, float] | None:
     if exposure is None or equity is None or equity <= 0:
         return None
     pending = sum((state.worst_case_cost for state in standing.ledger.open_orders.values()), ZERO)
-    return {
-        "at_risk": round(float(exposure.total / equity * 100), 3),
-        "pending": round(float(pending / equity * 100), 3),
-    }
+    shares = {"at_risk": exposure.total / equity, "pending": pending / equity}
+    return {label: round(float(share * 100), 3) for label, share in shares.items() if share}
 
 
 def _tripped(breakers: Mapping[Breaker, BreakerState]) -> Counts:
