@@ -59,13 +59,13 @@ _CHARACTERS = {
     Size.BENCHMARK: _Character(1.0, 0.0, 0.0, 0.0, 0.0, (0.5, 2.0), (0.2, 0.4)),
     Size.LARGE: _Character(1.1, 0.014, 0.010, 0.5, 0.8, (1.0, 5.0), (0.2, 0.4)),
     Size.MEDIUM: _Character(1.2, 0.026, 0.016, 0.8, 1.0, (4.0, 15.0), (0.4, 0.9)),
-    Size.SMALL: _Character(1.25, 0.045, 0.020, 1.1, 1.2, (8.0, 32.0), (0.6, 1.5)),
+    Size.SMALL: _Character(1.25, 0.045, 0.018, 1.1, 1.2, (8.0, 32.0), (0.6, 1.5)),
     Size.STABLE: _Character(0.0, 0.0001, 0.0002, 0.0, 0.0, (1.0, 1.0), (0.2, 0.4)),
 }
-_FACTOR_NOISE = 0.016
+_FACTOR_NOISE = 0.013
 _FACTOR_EPISODES = 1.0
 _FACTOR_SCALE = 0.7
-_BUSY_EPISODES, _QUIET_EPISODES = 2.6, 0.3
+_BUSY_EPISODES, _QUIET_EPISODES = 3.0, 0.15
 _WIDE_SPREAD = 8.0
 _TWIN_BASIS = 0.0003
 

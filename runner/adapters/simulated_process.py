@@ -39,8 +39,8 @@ _REGIMES = {"bull": _Regime(0.006, 0.022), "chop": _Regime(0.0, 0.017), "bear": 
 _NEXT_REGIMES = ("bull", "chop", "chop", "bear")
 _REGIME_CHANGE = 0.1
 _CRASH_CHANCE = 0.004
-_BUSY_CHANCE = 0.2
-_BUSY_WALK, _QUIET_WALK = 1.9, 0.6  # together they keep the deviation about what it was
+_BUSY_CHANCE = 0.12
+_BUSY_WALK, _QUIET_WALK = 2.3, 0.6  # together they keep the deviation about what it was
 
 
 class FactorWalk:

@@ -77,8 +77,11 @@ def test_increments_follow_the_decimals_of_the_data(tmp_path: Path) -> None:
     assert (product.base_min_size, product.quote_min_size) == (Decimal("0.001"), Decimal(1))
 
 
-def test_the_last_price_is_quoted_for_three_quiet_minutes_and_then_nothing_is(tmp_path: Path) -> None:
-    candles = random_candles(2000, missing=range(1500, 1600))
+@pytest.mark.parametrize("has_rows", [False, True], ids=["no rows", "rows without volume"])
+def test_the_last_price_is_quoted_for_three_quiet_minutes_and_then_nothing_is(tmp_path: Path, has_rows: bool) -> None:
+    candles = random_candles(2000, missing=() if has_rows else range(1500, 1600))
+    if has_rows:
+        candles[1500:1600] = [candle._replace(volume=0.0) for candle in candles[1500:1600]]
     clock = VirtualClock(BEGIN + timedelta(minutes=1500))
     market = open_replay(write_candles(tmp_path / "BTC-USD_1m.csv", candles), MODEL, clock.now).market
     last_close = next(candle for candle in candles if candle.start == FIRST_DAY + 1499 * 60).close
