@@ -24,7 +24,7 @@ COLUMNS = 6
 CHUNK_BYTES = 1 << 16
 LINE_BYTES_MAX = 512
 
-_NUMBER_CHARACTERS = b"0123456789.,eE+-\r\n"
+_NUMBER_CHARACTERS = b"0123456789.,eE+-"
 _count_commas = methodcaller("count", b",")
 
 
@@ -68,7 +68,9 @@ class CandleFile:
 
     def _read_lines(self) -> list[bytes]:
         try:
-            return self._stream.readlines(CHUNK_BYTES)
+            # Not readlines(): of a compressed file it calls Python code for each line.
+            chunk = self._stream.read(CHUNK_BYTES)
+            return (chunk + self._stream.readline(LINE_BYTES_MAX)).splitlines()
         except (OSError, EOFError, zlib.error) as error:
             raise self._error(self._line + 1, f"cannot be read on from here: {error}") from error
 
@@ -158,7 +160,7 @@ def _columns_hold(rows: "array[float]", previous_start: float) -> bool:
 
 
 def _format_problem(line: bytes) -> str | None:
-    fields = line.rstrip(b"\r\n").split(b",")
+    fields = line.split(b",")
     if len(fields) != COLUMNS:
         return f"expected {COLUMNS} fields, found {len(fields)}"
     for name, field in zip(HEADER.split(","), fields, strict=True):

@@ -79,6 +79,21 @@ def test_the_line_is_right_in_a_later_piece_too_and_order_is_checked_across_piec
         rows_of(path)
 
 
+def test_line_ends_of_another_system_and_a_missing_last_one_are_fine(tmp_path: Path) -> None:
+    path = tmp_path / "BTC-USD_1m.csv"
+    path.write_bytes("\r\n".join([HEADER, *GOOD]).encode())
+
+    assert rows_of(path)[-6:] == [120, 1.25, 1.3, 1.2, 1.3, 0]
+
+
+def test_a_line_without_end_is_an_error_and_is_not_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "BTC-USD_1m.csv"
+    path.write_bytes(f"{HEADER}\n{GOOD[0]}\n".encode() + b"1" * 300_000)
+
+    with pytest.raises(ConfigError, match="line 3: expected 6 fields, found 1"):
+        rows_of(path)
+
+
 def test_two_rows_that_share_out_their_fields_wrongly_are_not_taken_for_good(tmp_path: Path) -> None:
     path = write(tmp_path / "BTC-USD_1m.csv", ["60,1,2,1,1", "1,120,1,2,1,1,1"])
 
