@@ -1,6 +1,15 @@
 """Every run draws the same examples, so a red test is red again, here and in CI; a busy machine fails no test."""
 
+import pytest
 from hypothesis import settings
+
+from tests.program_runs import DAY_CYCLES, SIMULATED_DAY, Run, run_program
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def day(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """One day of the simulated market in the shipped configuration: run once, read by many."""
+    return run_program(tmp_path_factory.mktemp("day"), [*SIMULATED_DAY, "--cycles", str(DAY_CYCLES)])

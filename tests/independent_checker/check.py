@@ -1,0 +1,183 @@
+"""One pass over the lines: chain, story, orders and fills, books, caps, exits that are overdue."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tests.independent_checker.books import Books, moment
+from tests.independent_checker.caps import Caps, Moment, before_buys
+from tests.independent_checker.limits import Limits, read_limits
+from tests.independent_checker.orders import DEAD, OrderBook, Ordered, Problem
+from tests.independent_checker.record_lines import Line, Violation, listed, read
+from tests.independent_checker.story import Schema, Story
+
+SCHEMA_LINES_MAX = 2000
+SCHEMA_SAMPLE = 25
+STOPPED = ("kill_switch", "halted", "interrupted")
+GRACE = timedelta(minutes=2)
+"""A lot that is past its longest hold is sold in the next cycle, or that cycle says why not."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found, and the figures of the file."""
+
+    violations: list[Violation]
+    lines: int
+    size: int
+    longest_quiet: int
+    checked_by_schema: int
+    runs: list[str]
+    config_hashes: list[str]
+    statuses: Counter[str] = field(default_factory=Counter)
+    orders: Counter[str] = field(default_factory=Counter)
+    fills: Counter[str] = field(default_factory=Counter)
+    exits: Counter[str] = field(default_factory=Counter)
+    fees: str = "0"
+    realised: str = "0"
+
+    @property
+    def codes(self) -> list[str]:
+        return sorted({violation.code for violation in self.violations})
+
+
+class _Pass:
+    def __init__(self, limits: Limits, schema: Schema, *, is_paper: bool) -> None:
+        fees = {name: limits.fee(name) for name in ("MAKER", "TAKER")}
+        self.books, self.caps = Books(), Caps(limits)
+        self.orders = OrderBook(fees if is_paper else None)
+        self.story = Story(limits.interval_seconds)
+        self.schema, self.limits = schema, limits
+        self.resting: list[Ordered] = []
+        self.equity: Decimal | None = None
+        self.is_first = True
+
+    def problems(self, line: Line) -> list[Problem]:
+        body = line.body
+        found = self.schema.problems(line.number, body)
+        if found:
+            return found  # nothing more can be read off a line of another shape
+        found += self.story.problems(body)
+        at = moment(body["timestamp"])
+        for order in listed(body, "execution", "orders"):
+            found += self.orders.note_order(order, at)
+        for item in listed(body, "reconcile", "resolved"):
+            found += self.orders.note_outcome(item["client_order_id"], item["outcome"])
+        lots, cash = before_buys(self.books, listed(body, "execution", "fills"))
+        found += self._book(body)
+        buys = self._buys(body)
+        now = Moment(at, body["regime"], self._equity(body), lots, cash, buys, self.resting)
+        found += self.caps.problems(now, self.books)
+        found += self._overdue(body)
+        self._follow_resting(body, buys)
+        return found
+
+    def _book(self, body: dict[str, Any]) -> list[Problem]:
+        found: list[Problem] = []
+        portfolio, pnl = body["portfolio"], body["pnl"]
+        flows = listed(body, "portfolio", "cash_flows")
+        if self.is_first and portfolio is not None and not flows:
+            self.books.take_over(portfolio, pnl, moment(body["timestamp"]))
+            for fill in listed(body, "execution", "fills"):
+                self.orders.note_fill(fill)
+            self.is_first = False
+            return found
+        self.is_first = False
+        for flow in flows:
+            self.books.flow(flow["currency"], Decimal(flow["amount"]))
+        for fill in listed(body, "execution", "fills"):
+            problems = self.orders.note_fill(fill)
+            found += problems
+            if any(code in ("fill_repeated", "fill_without_order") for code, _ in problems):
+                continue
+            reason = self.orders.by_id[fill["client_order_id"]].order["reason"]
+            impossible = self.books.book(fill, reason)
+            found += [] if impossible is None else [("oversold", impossible)]
+        if portfolio is not None:
+            found += self.books.differences(portfolio, pnl)
+        found += [("cash_negative", f"{amount} {name}") for name, amount in self.books.cash.items() if amount < 0]
+        return found
+
+    def _equity(self, body: dict[str, Any]) -> Decimal | None:
+        """Return the highest equity by which this cycle can have measured (see caps)."""
+        portfolio = body["portfolio"]
+        after = None if portfolio is None or portfolio["equity"] is None else Decimal(portfolio["equity"])
+        before, self.equity = self.equity, after
+        if after is None:
+            return before
+        after += sum(Decimal(fill["fee"]) for fill in listed(body, "execution", "fills"))
+        return after if before is None else max(before, after)
+
+    def _buys(self, body: dict[str, Any]) -> list[Ordered]:
+        names = [order["client_order_id"] for order in listed(body, "execution", "orders") if order["side"] == "BUY"]
+        return [self.orders.by_id[name] for name in names]
+
+    def _follow_resting(self, body: dict[str, Any], buys: list[Ordered]) -> None:
+        """Keep the entries that may still fill: as many as the line counts, those with the least left."""
+        reconcile = body["reconcile"]
+        alive = [item for item in [*self.resting, *buys] if item.outcome not in DEAD and item.filled < item.size]
+        alive.sort(key=lambda item: (item.size - item.filled) * Decimal(item.order["limit_price"]))
+        if reconcile is not None:
+            self.resting = alive[: reconcile.get("open_orders", 0)]
+
+    def _overdue(self, body: dict[str, Any]) -> list[Problem]:
+        if body["no_trade_reason"] in STOPPED or body["trading_state"] in ("HALTED", "CANCEL_ONLY"):
+            return []
+        at, found = moment(body["timestamp"]), []
+        spoken = {item["lot"] for item in body["exits"] or []}
+        spoken |= {order["lot"] for order in listed(body, "execution", "orders")}
+        for name, lot in self.books.lots.items():
+            hold = self.limits.hold_minutes.get(lot.reason)
+            if hold is not None and name not in spoken and at > lot.opened_at + timedelta(minutes=hold) + GRACE:
+                found.append(("overdue", f"lot {name} of {lot.product}, {lot.reason}, held since {lot.opened_at}"))
+        return found
+
+
+def check(path: Path, config_dir: Path, schema_sample: int | None = None) -> Report:
+    """
+    Check an audit file and the segments before it; `config_dir` holds the limits that were in force.
+
+    The schema takes about a millisecond a line: of a file longer than SCHEMA_LINES_MAX only each SCHEMA_SAMPLE-th of
+    the lines in which nothing happened is held against it. `schema_sample` sets another share.
+    """
+    lines, violations = read(path)
+    schema = Schema(schema_sample or (1 if len(lines) <= SCHEMA_LINES_MAX else SCHEMA_SAMPLE))
+    is_paper = bool(lines) and lines[0].body.get("mode") == "PAPER"
+    state = _Pass(read_limits(config_dir), schema, is_paper=is_paper)
+    report = Report(
+        violations=violations,
+        lines=len(lines),
+        size=sum(line.size for line in lines),
+        longest_quiet=0,
+        checked_by_schema=0,
+        runs=[],
+        config_hashes=[],
+    )
+    for line in lines:
+        violations += [Violation(line.number, code, text) for code, text in state.problems(line)]
+        _count(report, line)
+    violations.sort(key=lambda violation: violation.line)
+    report.checked_by_schema = schema.checked
+    report.runs = list(state.story.runs)
+    report.config_hashes = list(dict.fromkeys(str(line.body.get("config_hash")) for line in lines))
+    report.fees, report.realised = str(state.books.fees), str(state.books.realised)
+    return report
+
+
+def _count(report: Report, line: Line) -> None:
+    orders, fills = listed(line.body, "execution", "orders"), listed(line.body, "execution", "fills")
+    report.statuses[str(line.body.get("status"))] += 1
+    report.orders.update(order["order_type"] for order in orders)
+    report.fills.update(fill["side"] for fill in fills)
+    report.exits.update(order["reason"] for order in orders if order["purpose"] == "exit")
+    if _is_quiet(line.body):
+        report.longest_quiet = max(report.longest_quiet, line.size)
+
+
+def _is_quiet(body: dict[str, Any]) -> bool:
+    """Nothing triggered, nothing to sell, and the universe (with its list of exclusions) was not refreshed."""
+    nothing = body.get("no_trade_reason") == "no_candidates_from_triggers" and not body.get("exits")
+    return nothing and "exclusions" not in (body.get("universe") or {})
