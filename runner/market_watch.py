@@ -62,19 +62,24 @@ class MarketWatch:
         return self._describe(epoch, digest.digest())
 
     def _questions(self, product_ids: Iterable[ProductId], epoch: int) -> list[tuple[list[ProductId], int]]:
-        """Group products by how far back they must be asked: newcomers for all history, the rest for what is new."""
+        """
+        Say what to ask: each newcomer for all of its history, the others together for what is new.
+
+        One newcomer at a time: a day of sixty products at once would be the largest thing in memory.
+        """
         oldest = epoch - HISTORY_MINUTES * MINUTE_SECONDS
         recent = epoch - OVERLAP_MINUTES * MINUTE_SECONDS
-        newcomers, known, since = [], [], epoch
+        questions: list[tuple[list[ProductId], int]] = []
+        known, since = [], epoch
         for product_id in product_ids:
             window = self._windows.get(product_id)
             last_start = None if window is None else window.last_start
             if last_start is None or last_start < recent:
-                newcomers.append(product_id)
+                questions.append(([product_id], oldest))
             else:
                 known.append(product_id)
                 since = min(since, last_start + MINUTE_SECONDS)
-        return [(asked, start) for asked, start in ((newcomers, oldest), (known, since)) if asked]
+        return [*questions, (known, since)] if known else questions
 
     def _push(self, product_id: ProductId, candles: Sequence[Candle], note: Callable[[bytes], None]) -> None:
         window = self._windows.get(product_id)
