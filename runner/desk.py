@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -60,6 +60,10 @@ class Memory:
     pending_alerts: list[str] = field(default_factory=list)
     cycles_done: int = 0
     cycles_since_snapshot: int = 0
+
+    def learn_products(self, products: Iterable[Product]) -> None:
+        """Keep the venue's rules of all products, also of those that left the universe while we hold them."""
+        self.catalogue = {product.product_id: product for product in products}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -124,12 +124,14 @@ def exits_and_upkeep(cycle: Cycle, desk: Desk) -> None:
 
 
 def _read_held_quotes(cycle: Cycle, desk: Desk) -> bool:
-    """Read fresh quotes of what we hold; return whether there is anything to judge."""
+    """Read fresh quotes, and the rules, of what we hold; return whether there is anything to judge."""
     held = desk.held()
     if not held:
         return False
     try:
         desk.fetch_quotes(held, cycle)
+        if not desk.memory.catalogue:  # the first cycle of a run: exits come before the universe does
+            desk.memory.learn_products(desk.market.products())
     except MarketDataUnavailable as error:
         cycle.end(Reason.DATA_UNAVAILABLE)
         desk.log.warning("no quotes for our positions this cycle: %s", error)

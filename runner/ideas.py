@@ -27,7 +27,7 @@ def universe(cycle: Cycle, desk: Desk) -> None:
             desk.log.warning("the universe could not be refreshed, nothing new this cycle: %s", error)
             cycle.end(Reason.DATA_UNAVAILABLE)
             return
-        memory.catalogue = {product.product_id: product for product in products}
+        memory.learn_products(products)
         memory.universe = core_universe.refresh(memory.universe, products, books, settings, cycle.started_at)
         cycle.universe_refreshed = True
     cycle.universe = memory.universe

@@ -15,14 +15,12 @@ def rss_mb() -> float:
     return float(round(psutil.Process(os.getpid()).memory_info().rss / 1e6, 1))
 
 
-def free_disk_mb(folder: Path) -> int:
-    """
-    Return the free space of the folder's file system in MB.
-
-    Raises:
-        OSError: The folder cannot be asked.
-    """
-    return shutil.disk_usage(folder).free // 1_000_000
+def free_disk_mb(folder: Path) -> int | None:
+    """Return the free space of the folder's file system in MB; None when it cannot be asked."""
+    try:
+        return shutil.disk_usage(folder).free // 1_000_000
+    except OSError:
+        return None
 
 
 def code_hash(root: Path) -> str:

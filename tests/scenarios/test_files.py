@@ -31,6 +31,18 @@ def test_a_second_start_goes_on_with_positions_and_limits(tmp_path: Path) -> Non
     assert after["portfolio"]["cash_flows"] == []  # the starting cash is paid once
 
 
+def test_a_position_that_fell_while_the_bot_was_down_is_sold_in_the_first_cycle(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    stage.buy_one(ETH)
+    stage.play(5)
+    stage.market.move(ETH, -10.0)
+
+    line = stage.play(1)[0]
+
+    assert [item["reason"] for item in line["exits"]] == ["stop_loss"]
+    assert line["portfolio"]["positions"] == []
+
+
 def test_a_second_instance_is_refused_and_changes_nothing(tmp_path: Path) -> None:
     stage = set_stage(tmp_path)
     stage.play(2)
