@@ -84,6 +84,28 @@ def open_desk(
     _make_folders(options)
     lock = InstanceLock(options.data_dir)
     lock.acquire()
+    try:
+        with _text_log(settings, options, world) as log:
+            start = _Start(
+                settings=settings,
+                configuration=configuration,
+                options=options,
+                mode=mode,
+                world=world,
+                lock=lock,
+                log=log,
+                stop_reason=stop_reason,
+            )
+            desk = _open(start)
+            yield desk
+            _finish(desk, stop_reason() or "done")
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _text_log(settings: Settings, options: RunOptions, world: Outside) -> Iterator[logging.Logger]:
+    """Open the text log, note the error that ends the run, and close it."""
     log = open_log(
         options.logs_dir,
         level=settings.app.logging.level,
@@ -93,25 +115,12 @@ def open_desk(
         to_terminal=not world.is_virtual,
     )
     try:
-        start = _Start(
-            settings=settings,
-            configuration=configuration,
-            options=options,
-            mode=mode,
-            world=world,
-            lock=lock,
-            log=log,
-            stop_reason=stop_reason,
-        )
-        desk = _open(start)
-        yield desk
-        _finish(desk, stop_reason() or "done")
+        yield log
     except TraderError as error:
         log.critical("the run ends: %s: %s", type(error).__name__, error)
         raise
     finally:
         close_log(log)
-        lock.release()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,14 @@
 """The text log: `logs/live_247trader-v2.log`, rotated by size, and the same lines on the terminal."""
 
+import contextlib
 import logging
 import logging.handlers
 import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+
+from core.errors import StartRefused
 
 LOG_NAME = "live_247trader-v2.log"
 
@@ -24,15 +27,23 @@ def open_log(
 
     Rotated files are `live_247trader-v2.1.log` and so on, so that `logs/live_*.log` finds them all.
     Times are the loop's own clock, in UTC.
+
+    Raises:
+        StartRefused: The file cannot be opened.
     """
+    logging.raiseExceptions = False  # a full disk or a closed terminal must not fill stderr with tracebacks
     log = logging.getLogger(f"247trader-v2.{logs_dir}")
     log.setLevel(level)
     log.propagate = False
     close_log(log)
     formatter = logging.Formatter("%(utc)s %(levelname)-8s %(message)s")
-    to_file = logging.handlers.RotatingFileHandler(
-        logs_dir / LOG_NAME, maxBytes=max_bytes, backupCount=backup_count, encoding="utf-8"
-    )
+    path = logs_dir / LOG_NAME
+    try:
+        to_file = logging.handlers.RotatingFileHandler(
+            path, maxBytes=max_bytes, backupCount=backup_count, encoding="utf-8"
+        )
+    except OSError as error:
+        raise StartRefused(f"{path} cannot be opened: {error.strerror}; choose another --logs-dir") from error
     to_file.namer = _rotated_name
     handlers: list[logging.Handler] = [to_file]
     if to_terminal:
@@ -50,10 +61,11 @@ def open_log(
 
 
 def close_log(log: logging.Logger) -> None:
-    """Flush and close every handler of the logger."""
+    """Flush and close every handler of the logger. What a full disk cannot take is lost: the records count."""
     for handler in list(log.handlers):
-        handler.close()
         log.removeHandler(handler)
+        with contextlib.suppress(OSError):
+            handler.close()
 
 
 def _rotated_name(default: str) -> str:
