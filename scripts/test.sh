@@ -28,6 +28,7 @@ step ruff-format "$bin/ruff" format --check .
 step mypy "$bin/mypy"
 step lint-imports "$bin/lint-imports"
 step shellcheck "$bin/shellcheck" -x app_run_live.sh scripts/*.sh .ci/run
+command -v jq >/dev/null || echo "note: jq is not installed: the tests of the documents' jq commands will be skipped"
 step pytest "$bin/python" -m pytest "$@"
 
 if [ -n "$failed" ]; then
