@@ -24,6 +24,7 @@ from runner.ideas import execute, risk, rules, triggers, universe
 from runner.options import RunOptions, parse_options
 from runner.progress import show_progress
 from runner.schedule import Tick
+from runner.terminal import complain
 from runner.wiring import Configuration, load_configuration, open_desk
 
 Stage = Callable[[Cycle, Desk], None]
@@ -139,7 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
         _stop_on_signals(loop)
         loop.run()
     except TraderError as error:
-        sys.stderr.write(f"❌ {error}\n")
+        complain(f"❌ {error}")
         return int(error.exit_code)
     return int(ExitCode.OK)
 

@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from runner.terminal import say
+
 LINE_EVERY_CYCLES = 1000
 
 Advance = Callable[[str], None]
@@ -14,7 +16,7 @@ def show_progress(cycles: int | None, *, enabled: bool) -> Iterator[Advance]:
     """Yield a function to be called after each cycle with a few words; it does nothing unless enabled."""
     if not enabled:
         yield lambda _words: None
-    elif sys.stdout.isatty():
+    elif sys.stdout is not None and sys.stdout.isatty():
         with _bar(cycles) as advance:
             yield advance
     else:
@@ -53,7 +55,6 @@ def _lines(cycles: int | None) -> Advance:
         done += 1
         if done % LINE_EVERY_CYCLES == 0:
             total = "" if cycles is None else f" of {cycles}"
-            sys.stdout.write(f"{done}{total} cycles, {words}\n")
-            sys.stdout.flush()
+            say(f"{done}{total} cycles, {words}")
 
     return advance

@@ -6,7 +6,6 @@ DRY_RUN, PAPER and LIVE differ in what is wired here, never by an `if mode` insi
 
 import hashlib
 import logging
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -38,6 +37,7 @@ from runner.reconcile import Reconciler
 from runner.recovery import Identity, Recovered, recover
 from runner.schedule import MinuteGrid, Tick
 from runner.shadow_executor import ShadowExecutor
+from runner.terminal import say
 from runner.venues import Outside, open_outside
 
 AUDIT_NAME = "247trader-v2_audit.jsonl"
@@ -367,8 +367,7 @@ def _announce(start: _Start, desk: Desk, notes: list[str]) -> None:
             notes=tuple(notes),
         ),
     )
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    say(text)
     desk.log.info("run %s starts: mode %s, venue %s, config %s", *_identity_words(desk.run))
     for note in notes:
         desk.log.info("start: %s", note)

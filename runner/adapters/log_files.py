@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from core.errors import StartRefused
+from runner.terminal import Terminal
 
 LOG_NAME = "live_247trader-v2.log"
 
@@ -47,7 +48,7 @@ def open_log(
     to_file.namer = _rotated_name
     handlers: list[logging.Handler] = [to_file]
     if to_terminal:
-        handlers.append(logging.StreamHandler(sys.stdout))
+        handlers.append(logging.StreamHandler(Terminal(sys.stdout)))
 
     def stamp(record: logging.LogRecord) -> bool:
         record.utc = now().strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.blackbox.bot import REAL_TIME, Bot
-from tests.config_files import ROOT, SHIPPED, shipped_documents, write_config
+from tests.config_files import ROOT, shipped_documents, write_config
 from tests.profiles import BUSY
 
 QUIET = {
@@ -56,12 +56,6 @@ def bot(tmp_path: Path, quiet_config: Path) -> Iterator[Bot]:
 def busy_bot(tmp_path: Path, busy_config: Path) -> Iterator[Bot]:
     """A bot that trades in most minutes."""
     yield from _bot(tmp_path, busy_config)
-
-
-@pytest.fixture
-def shipped_bot(tmp_path: Path) -> Iterator[Bot]:
-    """A bot with the configuration as shipped."""
-    yield from _bot(tmp_path, SHIPPED)
 
 
 @pytest.fixture(scope="session", autouse=True)
