@@ -27,6 +27,9 @@ BUSY: Mapping[str, object] = {
     "policy.exits.trailing_stop_pct": 0.3,
     # Wider caps and a faster pace: the caps are met, several positions open in one cycle.
     "policy.risk.max_new_positions_per_cycle": 3,
+    "policy.risk.allow_pyramiding": True,
+    "policy.risk.max_adds_per_asset_per_day": 40,
+    "policy.risk.pyramid_cooldown_seconds": 60,
     "policy.risk.max_trades_per_hour": 30,
     "policy.risk.max_trades_per_day": 400,
     "policy.risk.min_seconds_between_trades": 60,

@@ -90,7 +90,7 @@ def test_the_busy_profile_meets_caps_and_all_kinds_of_exit(
 
     assert report.fills["BUY"] > 200, report.fills
     assert {"stop_loss", "take_profit", "trailing_stop", "max_hold"} <= set(report.exits)
-    assert {"max_open_positions", "already_held", "symbol_cooldown"} <= set(refused)
+    assert {"max_open_positions", "position_cap", "symbol_spacing", "symbol_cooldown"} <= set(refused), refused
 
 
 def test_every_line_says_that_books_were_modelled(replays: tuple[Run, Run]) -> None:
@@ -104,22 +104,42 @@ def test_no_line_knows_a_candle_of_the_future(
     future: str, replays: tuple[Run, Run], busy_config: Path, tmp_path: Path
 ) -> None:
     """The candles end, or go on quite differently, after some minute: up to it every byte is the same."""
-    whole = replays[1].audit.read_bytes().splitlines(keepends=True)[:CUT_AFTER_CYCLES]
     last_start = replays[1].lines()[CUT_AFTER_CYCLES - 1]["slot"] * 60
-    for source in CANDLES.iterdir():
-        _with_another_future(source, tmp_path / "data" / source.name, last_start, goes_on=future == "another")
-
-    run = run_program(
-        tmp_path,
-        replay(tmp_path / "data", "--cycles", str(CUT_AFTER_CYCLES)),
-        config_dir=busy_config,
-    )
+    run = _run_on_changed_candles(tmp_path, busy_config, last_start, goes_on=future == "another")
 
     lines = run.lines()
     assert len(lines) == CUT_AFTER_CYCLES
     assert sum(len(line["execution"]["fills"]) for line in lines) > 20
     assert lines[0]["code_hash"] == replays[1].lines()[0]["code_hash"], "the code was edited between the runs"
-    assert run.audit.read_bytes().splitlines(keepends=True) == whole
+    assert _raw(run) == _raw(replays[1])[:CUT_AFTER_CYCLES]
+
+
+def test_a_decision_knows_of_the_running_minute_only_its_first_price(
+    replays: tuple[Run, Run], busy_config: Path, tmp_path: Path
+) -> None:
+    """The last minute goes quite differently after its opening: its orders may fill otherwise, the wish is the same."""
+    wish = ("regime", "triggers", "proposals")
+    known = replays[1].lines()[:CUT_AFTER_CYCLES]
+    last_start = known[-1]["slot"] * 60
+
+    run = _run_on_changed_candles(tmp_path, busy_config, last_start - 60, goes_on=True)
+
+    assert _raw(run)[:-1] == _raw(replays[1])[: CUT_AFTER_CYCLES - 1]
+    assert known[-1]["proposals"]["count"] > 0, "choose a minute with proposals"
+    assert [run.lines()[-1][name] for name in wish] == [known[-1][name] for name in wish]
+
+
+def _raw(run: Run) -> list[bytes]:
+    return run.audit.read_bytes().splitlines(keepends=True)
+
+
+def _run_on_changed_candles(folder: Path, config_dir: Path, last_start: int, *, goes_on: bool) -> Run:
+    """Run CUT_AFTER_CYCLES cycles on candles that are the recorded ones up to the minute `last_start`."""
+    for source in CANDLES.iterdir():
+        _with_another_future(source, folder / "data" / source.name, last_start, goes_on=goes_on)
+    return run_program(
+        folder / "run", replay(folder / "data", "--cycles", str(CUT_AFTER_CYCLES)), config_dir=config_dir
+    )
 
 
 def _with_another_future(source: Path, target: Path, last_start: int, *, goes_on: bool) -> None:
@@ -133,9 +153,9 @@ def _with_another_future(source: Path, target: Path, last_start: int, *, goes_on
 
 
 def _fallen(row: str) -> str:
-    start, _, _, low, _, volume = row.split(",")
-    lower = f"{float(low) / 2:.8f}"
-    return f"{start},{low},{low},{lower},{lower},{float(volume) * 10:.3f}\n"
+    start, opened, _, _, _, volume = row.split(",")
+    lower = f"{float(opened) * 0.97:.8f}"
+    return f"{start},{opened},{opened},{lower},{lower},{float(volume) * 10:.3f}\n"
 
 
 def _rows(path: Path) -> int:
