@@ -8,6 +8,8 @@ from pathlib import Path
 from core.settings import Mode
 
 ROOT = Path(__file__).resolve().parent.parent
+INTERVAL_SECONDS_MAX = 3600
+"""As in the schema of app.yaml; the flag may go below its least value, for a look at a few cycles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cycles", type=_positive, metavar="N", help="end after N cycles")
     parser.add_argument("--speed", choices=("real", "max"), help="max: virtual time, as fast as it goes")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the simulated market")
-    parser.add_argument("--interval", type=_positive, metavar="S", help="seconds per cycle (configured: 60)")
+    parser.add_argument("--interval", type=_interval, metavar="S", help="seconds per cycle (configured: 60)")
     parser.add_argument("--config-dir", type=Path, default=ROOT / "config", metavar="D", help="default: config")
     parser.add_argument("--data-dir", type=Path, default=ROOT / "data", metavar="D", help="default: data")
     parser.add_argument("--logs-dir", type=Path, default=ROOT / "logs", metavar="D", help="default: logs")
@@ -79,7 +81,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
+    number = int(text) if text.isascii() and text.isdigit() else 0
     if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return number
+
+
+def _interval(text: str) -> int:
+    number = _positive(text)
+    if number > INTERVAL_SECONDS_MAX:
+        raise argparse.ArgumentTypeError(f"{number} is more than {INTERVAL_SECONDS_MAX}")
     return number

@@ -9,14 +9,14 @@ from tests.blackbox.bot import REAL_TIME, REHEARSAL, Bot, Line, stopped
 from tests.independent_checker import check
 
 SEED = 20260105
-KILLS = 6
+KILLS = 5
 
 
 def test_after_many_kills_every_started_cycle_has_one_line_and_no_order_is_there_twice(busy_bot: Bot) -> None:
     chance = random.Random(SEED)  # noqa: S311 - moments for kills, no secret
 
     for _ in range(KILLS):
-        process = busy_bot.start_and_wait([*REHEARSAL, "--loop"], lines=chance.randint(1, 120))
+        process = busy_bot.start_and_wait([*REHEARSAL, "--loop"], lines=chance.randint(1, 100))
         time.sleep(chance.uniform(0.0, 0.01))
         assert stopped(process, signal.SIGKILL).code == -signal.SIGKILL
     done = busy_bot.run([*REHEARSAL, "--cycles", "30"])
