@@ -73,7 +73,15 @@ def _run_started(ledger: Ledger, event: RunStarted) -> Ledger:
     new = (event.mode, event.account, event.venue)
     if ledger.run_id and known != new:
         raise StateUnusable(f"run {event.run_id} is {' '.join(new)}, but this ledger is {' '.join(known)}")
-    return replace(ledger, mode=event.mode, account=event.account, venue=event.venue, run_id=event.run_id)
+    return replace(
+        ledger,
+        mode=event.mode,
+        account=event.account,
+        venue=event.venue,
+        run_id=event.run_id,
+        config_hash=event.config_hash,
+        code_hash=event.code_hash,
+    )
 
 
 def _run_stopped(ledger: Ledger, _event: RunStopped) -> Ledger:
@@ -121,13 +129,21 @@ def _recent(entries: tuple[EntryMark, ...], now: datetime) -> tuple[EntryMark, .
 
 
 def _cash_flowed(ledger: Ledger, event: CashFlow) -> Ledger:
-    """Move every figure along with the money, so that it is neither profit nor drawdown."""
-    day, week = periods_at(ledger, event.at, ledger.equity)
+    """
+    Move every figure along with the money, so that it is neither profit nor drawdown.
+
+    The first money of an account that owns nothing is its first mark.
+    """
     amount = event.amount
+    cash = {**ledger.cash, event.currency: ledger.cash.get(event.currency, ZERO) + amount}
+    if ledger.equity is None and not ledger.cash and not ledger.lots:
+        day, week = periods_at(ledger, event.at, amount)
+        return replace(ledger, cash=cash, equity=amount, high_water_mark=amount, day=day, week=week)
+    day, week = periods_at(ledger, event.at, ledger.equity)
     with localcontext(prec=EXACT_DIGITS):
         return replace(
             ledger,
-            cash={**ledger.cash, event.currency: ledger.cash.get(event.currency, ZERO) + amount},
+            cash=cash,
             equity=None if ledger.equity is None else ledger.equity + amount,
             high_water_mark=None if ledger.high_water_mark is None else ledger.high_water_mark + amount,
             day=None if day is None else replace(day, cash_flow=day.cash_flow + amount),

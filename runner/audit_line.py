@@ -6,30 +6,33 @@ read off the journal events of the cycle, so that line and journal cannot tell t
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from core.breakers import blocking
-from core.exits import ExitBlocked, ExitDue
 from core.model.guards import TradingState
 from core.model.ledger import Ledger
 from core.model.money import plain
 from core.model.orders import ClientOrderId, Outcome
 from core.model.portfolio import Lot, OrderState
 from core.model.records import CashFlow, Event, FillBooked, Intent, OutcomeKnown
-from core.model.signals import Tier, Trigger
 from core.performance import daily_fraction, drawdown_fraction, weekly_fraction
 from core.ports import Position
-from core.universe import Universe
-from runner.cycle import Cycle, Reason, Standing, Status
+from runner.audit_sections import (
+    Json,
+    blocked_exit,
+    due_exit,
+    proposals_section,
+    risk_section,
+    triggers_section,
+    universe_section,
+)
+from runner.cycle import Cycle, OrderNote, Reason, Standing, Status
 from runner.schedule import Tick
 
 SCHEMA_VERSION = 1
-TRIGGERS_SHOWN = 3
-
-Json = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,15 +73,17 @@ def audit_line(
         "no_trade_reason": None if status is Status.EXECUTED or cycle.reason is None else cycle.reason.value,
         "error": None if cycle.error is None else _error(cycle.error),
         "stage_latencies": _latencies(cycle),
-        "universe": None if cycle.universe is None else _universe(cycle.universe, refreshed=cycle.universe_refreshed),
+        "universe": None
+        if cycle.universe is None
+        else universe_section(cycle.universe, refreshed=cycle.universe_refreshed),
         "regime": None if cycle.regime is None else cycle.regime.value,
-        "triggers": None if cycle.triggers is None else _triggers(cycle.triggers),
-        "proposals": _proposals(cycle),
-        "risk": _risk(cycle),
-        "execution": _execution(cycle, standing.ledger),
-        "exits": [*map(_due_exit, cycle.exits), *map(_blocked_exit, cycle.blocked_exits)],
+        "triggers": None if cycle.triggers is None else triggers_section(cycle.triggers),
+        "proposals": proposals_section(cycle),
+        "risk": risk_section(cycle),
+        "execution": _execution(cycle.events, cycle.not_sent, standing.ledger),
+        "exits": [*map(due_exit, cycle.exits), *map(blocked_exit, cycle.blocked_exits)],
         "reconcile": _reconcile(cycle, standing.ledger),
-        "portfolio": _portfolio(cycle, standing),
+        "portfolio": _portfolio(cycle.events, standing),
         "pnl": _pnl(standing, cycle.started_at),
         "circuit_breaker_tripped": bool(tripped),
         "breakers": tripped,
@@ -93,11 +98,22 @@ def audit_line(
 
 
 def interrupted_line(
-    tick: Tick, run: RunFacts, ledger: Ledger, *, journal: Position | None, segment: Json | None
+    tick: Tick,
+    run: RunFacts,
+    ledger: Ledger,
+    events: Sequence[Event],
+    *,
+    journal: Position | None,
+    segment: Json | None,
 ) -> Json:
-    """Return the line that closes a cycle which a crash cut off (L1); it says nothing that is not known."""
+    """
+    Return the line that closes a cycle which a crash cut off (L1).
+
+    `run` is the run that was cut off, `events` what its journal kept of the cycle. It says nothing that is not known.
+    """
     tripped = [breaker.value for breaker in blocking(ledger.breakers)]
-    unreached = ("universe", "regime", "triggers", "proposals", "risk", "reconcile", "portfolio", "pnl", "metrics")
+    unreached = ("universe", "regime", "triggers", "proposals", "risk", "reconcile", "metrics")
+    standing = Standing(ledger=ledger, equity=None, unrealised=None, exposure=None)
     return {
         **_head(tick, tick.starts_at, run),
         "status": Status.ERROR.value,
@@ -105,8 +121,10 @@ def interrupted_line(
         "error": {"type": "Interrupted", "message": "the process ended inside this cycle; closed at the next start"},
         "stage_latencies": {},
         **dict.fromkeys(unreached),
-        "execution": {"order_type": None, "orders": [], "fills": []},
+        "execution": _execution(events, (), ledger),
         "exits": [],
+        "portfolio": _portfolio(events, standing),
+        "pnl": _pnl(standing, tick.starts_at),
         "circuit_breaker_tripped": bool(tripped),
         "breakers": tripped,
         "trading_state": None,
@@ -150,101 +168,8 @@ def _latencies(cycle: Cycle) -> dict[str, float]:
     }
 
 
-def _universe(universe: Universe, *, refreshed: bool) -> dict[str, object]:
-    tiers = [item.tier for item in universe.eligible.values()]
-    excluded: dict[str, int] = {}
-    for item in universe.excluded.values():
-        excluded[item.reason.value] = excluded.get(item.reason.value, 0) + 1
-    counts: dict[str, object] = {"total_eligible": len(tiers), **{tier.value: tiers.count(tier) for tier in Tier}}
-    if not refreshed:
-        return {**counts, "excluded_count": len(universe.excluded)}
-    return {
-        **counts,
-        "excluded_count": len(universe.excluded),
-        "excluded_reasons": excluded,
-        "exclusions": {
-            str(product_id): [item.reason.value, item.observed, item.limit]
-            for product_id, item in universe.excluded.items()
-        },
-    }
-
-
-def _triggers(triggers: Sequence[Trigger]) -> Json:
-    return {
-        "count": len(triggers),
-        "top": [
-            {
-                "product": str(item.product_id),
-                "type": item.kind.value,
-                "direction": item.direction,
-                "score": round(item.score, 4),
-                "observed": round(item.observed, 6),
-                "threshold": round(item.threshold, 6),
-            }
-            for item in triggers[:TRIGGERS_SHOWN]
-        ],
-    }
-
-
-def _proposals(cycle: Cycle) -> Json | None:
-    if cycle.rules is None:
-        return None
-    return {
-        "count": len(cycle.rules.proposals),
-        "made": [
-            {
-                "product": str(item.product_id),
-                "strategy": item.strategy,
-                "conviction": round(item.conviction, 4),
-                "size_pct": float(round(item.size_fraction * 100, 4)),
-            }
-            for item in cycle.rules.proposals
-        ],
-        "not_made": [
-            {
-                "product": str(item.product_id),
-                "strategy": item.strategy,
-                "reason": item.reason,
-                "observed": item.observed,
-                "limit": item.limit,
-            }
-            for item in cycle.rules.not_proposed
-        ],
-    }
-
-
-def _risk(cycle: Cycle) -> Json | None:
-    if cycle.assessment is None:
-        return None
-    refused: list[Json] = [
-        {
-            "product": str(item.proposal.product_id),
-            "reason": item.reason.value,
-            "observed": item.observed,
-            "limit": item.limit,
-        }
-        for item in cycle.assessment.refused
-    ]
-    refused += [
-        {
-            "product": str(item.order.product_id),
-            "reason": item.reason.value,
-            "observed": item.observed,
-            "limit": item.limit,
-        }
-        for item in cycle.last_hop_refusals
-    ]
-    return {
-        "approved": [
-            {"product": str(item.product_id), "notional": plain(item.notional), "bound_by": item.bound_by.value}
-            for item in cycle.assessment.approved
-        ],
-        "refused": refused,
-    }
-
-
-def _execution(cycle: Cycle, ledger: Ledger) -> Json:
-    orders = [_order(event, cycle.events) for event in cycle.events if isinstance(event, Intent)]
+def _execution(events: Sequence[Event], not_sent: Sequence[OrderNote], ledger: Ledger) -> Json:
+    orders = [_order(event, events) for event in events if isinstance(event, Intent)]
     types = dict.fromkeys(str(order["order_type"]) for order in orders)
     return {
         "order_type": "+".join(types) or None,
@@ -257,9 +182,9 @@ def _execution(cycle: Cycle, ledger: Ledger) -> Json:
                 "observed": note.observed,
                 "limit": note.limit,
             }
-            for note in cycle.not_sent
+            for note in not_sent
         ],
-        "fills": [_fill(event, ledger) for event in cycle.events if isinstance(event, FillBooked)],
+        "fills": [_fill(event, ledger) for event in events if isinstance(event, FillBooked)],
     }
 
 
@@ -306,26 +231,6 @@ def _order_state(ledger: Ledger, key: ClientOrderId) -> OrderState | None:
     return ledger.open_orders.get(key) or ledger.closed_orders.get(key)
 
 
-def _due_exit(due: ExitDue) -> Json:
-    return {
-        "lot": due.lot_id,
-        "reason": due.reason.value,
-        "blocked_by": None,
-        "observed": due.observed,
-        "limit": due.limit,
-    }
-
-
-def _blocked_exit(item: ExitBlocked) -> Json:
-    return {
-        "lot": item.lot_id,
-        "reason": None if item.due is None else item.due.value,
-        "blocked_by": item.reason.value,
-        "observed": item.observed,
-        "limit": item.limit,
-    }
-
-
 def _reconcile(cycle: Cycle, ledger: Ledger) -> Json | None:
     if cycle.reconciled is None:
         return None
@@ -354,7 +259,7 @@ def _resolved(events: Sequence[Event]) -> list[Json]:
     ]
 
 
-def _portfolio(cycle: Cycle, standing: Standing) -> Json:
+def _portfolio(events: Sequence[Event], standing: Standing) -> Json:
     ledger, exposure = standing.ledger, standing.exposure
     return {
         "equity": _plain(standing.equity),
@@ -363,7 +268,7 @@ def _portfolio(cycle: Cycle, standing: Standing) -> Json:
         "positions": [_position(lot) for lot in ledger.lots.values()],
         "cash_flows": [
             {"currency": event.currency, "amount": plain(event.amount), "reason": event.reason}
-            for event in cycle.events
+            for event in events
             if isinstance(event, CashFlow)
         ],
     }

@@ -12,9 +12,10 @@ from core.ports import Position, RecordLog
 class Bookkeeper:
     """Keep journal and ledger equal (L11)."""
 
-    def __init__(self, ledger: Ledger, journal: RecordLog) -> None:
+    def __init__(self, ledger: Ledger, journal: RecordLog, position: Position | None = None) -> None:
+        """`position` is where the journal ended when it was opened; None for a new one."""
         self.ledger = ledger
-        self.position: Position | None = None
+        self.position = position
         self.recent_events: list[Event] = []
         self._journal = journal
 

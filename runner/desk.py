@@ -15,7 +15,8 @@ from core.settings import Settings
 from core.universe import Universe
 from core.valuation import fresh_quotes
 from runner.api_health import ApiHealth
-from runner.audit_line import Json, RunFacts
+from runner.audit_line import RunFacts
+from runner.audit_sections import Json
 from runner.bookkeeper import Bookkeeper
 from runner.cycle import Cycle
 from runner.executor import Crossing, Gate, Planned

@@ -11,6 +11,7 @@ from pathlib import Path
 from core.errors import StartRefused, StateUnusable
 from core.ledger import Ledger, apply
 from core.model.codec import decode_event
+from core.model.records import Event
 from runner.adapters.record_file import SEGMENT_KIND, RecordFile, open_to_continue, segment_body
 from runner.adapters.state_store import STATE_NAME, Snapshot, StateStore
 from runner.durable_files import size_of
@@ -79,6 +80,16 @@ def read_journal(data_dir: Path) -> Iterator[Record]:
         StateUnusable: As `ChainReader`.
     """
     return (record for record in ChainReader(data_dir / JOURNAL_NAME) if record.body.get("kind") != SEGMENT_KIND)
+
+
+def events_after(data_dir: Path, seq: int) -> list[Event]:
+    """
+    Return the events of a directory's journal that were recorded after the record `seq`, oldest first.
+
+    Raises:
+        StateUnusable: As `ChainReader`.
+    """
+    return [decode_event(record.body) for record in read_journal(data_dir) if record.place.seq > seq]
 
 
 def _folded(reader: ChainReader, ledger: Ledger, path: Path) -> Ledger:

@@ -4,7 +4,6 @@ The one place that builds adapters and passes them in.
 DRY_RUN, PAPER and LIVE differ in what is wired here, never by an `if mode` inside the logic.
 """
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,28 +13,37 @@ from pathlib import Path
 from core.errors import StartRefused, TraderError
 from core.model.ledger import Ledger
 from core.model.money import plain
-from core.model.records import CashFlow, RunStarted, RunStopped
 from core.settings import Mode, Settings
 from runner.adapters.instance_lock import InstanceLock
 from runner.adapters.kill_switch import FILE_NAME, FileKillSwitch
 from runner.adapters.log_files import LOG_NAME, close_log, open_log
 from runner.adapters.log_notifier import LogNotifier
-from runner.adapters.process_facts import code_hash, free_disk_mb, rss_mb
+from runner.adapters.process_facts import free_disk_mb, rss_mb
 from runner.adapters.record_file import OpenedAudit, open_audit
 from runner.adapters.settings_files import ConfigWatch, document_hashes, load_documents, settings_of
 from runner.adapters.state_store import STATE_NAME, StateStore
 from runner.api_health import ApiHealth, MeasuredBroker, MeasuredMarket
-from runner.audit_line import Json, RunFacts, interrupted_line
+from runner.audit_line import RunFacts
+from runner.audit_sections import Json
 from runner.banner import BannerFacts, banner
 from runner.bookkeeper import Bookkeeper
 from runner.desk import Desk, OrderDesk
 from runner.executor import Executor
 from runner.market_watch import MarketWatch
 from runner.metrics import Metrics
-from runner.options import ROOT, RunOptions
+from runner.options import RunOptions
 from runner.reconcile import Reconciler
 from runner.recovery import Identity, Recovered, recover
-from runner.schedule import MinuteGrid, Tick
+from runner.run_records import (
+    begin_run,
+    close_interrupted_cycle,
+    events_without_line,
+    finish_run,
+    position_of,
+    run_facts,
+    segment_facts,
+)
+from runner.schedule import MinuteGrid
 from runner.shadow_executor import ShadowExecutor
 from runner.terminal import say
 from runner.venues import Outside, open_outside
@@ -98,7 +106,7 @@ def open_desk(
             )
             desk = _open(start)
             yield desk
-            _finish(desk, stop_reason() or "done")
+            finish_run(desk, stop_reason() or "done")
     finally:
         lock.release()
 
@@ -182,13 +190,14 @@ def _open(start: _Start) -> Desk:
     recovered = recover(options.data_dir, identity, synced=start.synced)
     _resume_clock(world, grid, recovered.ledger)
     opened = open_audit(options.logs_dir / AUDIT_NAME, synced=start.synced)
-    book = Bookkeeper(recovered.ledger, recovered.journal)
-    run = _run_facts(start)
-    segment = _segment_facts(opened)
+    book = Bookkeeper(recovered.ledger, recovered.journal, position_of(recovered.journal))
+    run = run_facts(start.settings, start.mode, world)
+    segment = segment_facts(opened)
     notes = list(recovered.facts)
-    if _close_interrupted_cycle(book, opened, run, grid, segment):
+    book.recent_events += events_without_line(options.data_dir, book, opened)
+    if close_interrupted_cycle(book, opened, grid, segment):
         notes.append(f"the cycle of slot {book.ledger.open_slot} was cut off; its audit line is closed now")
-    _begin_run(start, book, run)
+    begin_run(start.settings, world, book, run)
     desk = _desk(start, grid=grid, book=book, opened=opened, recovered=recovered, run=run, segment=segment)
     _announce(start, desk, notes)
     return desk
@@ -203,90 +212,6 @@ def _resume_clock(world: Outside, grid: MinuteGrid, ledger: Ledger) -> None:
         world.clock.wait_until(next_start, lambda: True)
     elif world.ends_at is not None:
         raise StartRefused("a replay in real time cannot go on from a state; use --speed max, or another --data-dir")
-
-
-def _run_facts(start: _Start) -> RunFacts:
-    now, settings = start.world.clock.now(), start.settings
-    code = code_hash(ROOT)
-    facts = (settings.config_hash, code, start.world.account, start.world.market.venue, now.isoformat())
-    digest = hashlib.sha256("|".join(facts).encode()).hexdigest()[:8]
-    return RunFacts(
-        run_id=f"{now:%Y%m%dT%H%M%SZ}-{digest}",
-        mode=start.mode.value,
-        venue=start.world.market.venue,
-        config_hash=settings.config_hash,
-        code_hash=code,
-    )
-
-
-def _segment_facts(opened: OpenedAudit) -> list[Json]:
-    """Return what the next audit line must say about the file before it; nothing when it just goes on."""
-    if opened.segment is not None:
-        return [opened.segment.as_json()]
-    return [{"begun_afresh": "the audit file was emptied by hand"}] if opened.was_emptied else []
-
-
-def _close_interrupted_cycle(
-    book: Bookkeeper, opened: OpenedAudit, run: RunFacts, grid: MinuteGrid, segment: list[Json]
-) -> bool:
-    """Write the line of a cycle that a crash cut off, unless the crash came after its line (L1)."""
-    slot = book.ledger.open_slot
-    if slot is None or (opened.last is not None and opened.last.body.get("slot") == slot):
-        return False
-    line = interrupted_line(
-        Tick(slot=slot, starts_at=grid.start_of(slot), missed_slots=0),
-        run,
-        book.ledger,
-        journal=book.position,
-        segment=segment.pop() if segment else None,
-    )
-    opened.audit.append(line, durable=True)
-    return True
-
-
-def _begin_run(start: _Start, book: Bookkeeper, run: RunFacts) -> None:
-    """Write the run's header; a new paper account gets its money."""
-    now, is_new = start.world.clock.now(), not book.ledger.run_id
-    book.record(
-        RunStarted(
-            at=now,
-            run_id=run.run_id,
-            mode=run.mode,
-            account=start.world.account,
-            venue=run.venue,
-            config_hash=run.config_hash,
-            app_hash=start.settings.app_hash,
-            code_hash=run.code_hash,
-        ),
-        durable=True,
-    )
-    if is_new or not book.ledger.cash:
-        book.record(
-            CashFlow(
-                at=now,
-                currency=_cash_currency(start),
-                amount=start.settings.app.paper.starting_cash_usd,
-                reason="paper starting cash",
-            ),
-            durable=True,
-        )
-
-
-def _cash_currency(start: _Start) -> str:
-    """
-    Return the first allowed quote currency in which the market trades anything.
-
-    Raises:
-        StartRefused: There is none.
-    """
-    traded = {product.product_id.quote for product in start.world.market.products()}
-    allowed = start.settings.universe.quote_currencies
-    for currency in allowed:
-        if currency in traded:
-            return currency
-    raise StartRefused(
-        f"venue {start.world.market.venue} trades in none of {', '.join(allowed)} (universe.yaml: quote_currencies)"
-    )
 
 
 def _desk(
@@ -380,10 +305,3 @@ def _identity_words(run: RunFacts) -> tuple[str, str, str, str]:
 def _account_note(ledger: Ledger) -> str:
     cash = ", ".join(f"{plain(amount)} {currency}" for currency, amount in ledger.cash.items())
     return f"{ledger.account}: {cash}, {len(ledger.lots)} open positions"
-
-
-def _finish(desk: Desk, reason: str) -> None:
-    """End in an orderly way: what rests is known, the journal says so, the snapshot is up to date."""
-    desk.book.record(RunStopped(at=desk.clock.now(), reason=reason), durable=True)
-    desk.save_snapshot()
-    desk.log.info("run %s stopped: %s", desk.run.run_id, reason)

@@ -29,17 +29,19 @@ class Ledger:
     """
     Fold of the journal so far.
 
-    `cash` by currency; `lots` are only coins that we bought; `open_orders` have no final status yet (UNKNOWN ones
-    included); `closed_orders` keeps the latest `CLOSED_ORDERS_KEPT` for late fills; `fill_ids` every fill ever booked.
-    `fills_cursor` is the time of the latest booked fill. `equity` is the last mark, `high_water_mark` the highest one,
-    moved along by cash flows. `entries` reaches back at least 24 hours. `open_slot` is a cycle that started and whose
-    run has not stopped in an orderly way.
+    `run_id`, `config_hash` and `code_hash` are those of the latest run. `cash` by currency; `lots` are only coins that
+    we bought; `open_orders` have no final status yet (UNKNOWN ones included); `closed_orders` keeps the latest
+    `CLOSED_ORDERS_KEPT` for late fills; `fill_ids` every fill ever booked. `fills_cursor` is the time of the latest
+    booked fill. `equity` is the last mark, `high_water_mark` the highest one, moved along by cash flows. `entries`
+    reaches back at least 24 hours. `open_slot` is a cycle that started and whose run has not stopped in an orderly way.
     """
 
     mode: str = ""
     account: str = ""
     venue: str = ""
     run_id: str = ""
+    config_hash: str = ""
+    code_hash: str = ""
     last_slot: int | None = None
     open_slot: int | None = None
     cash: Mapping[str, Decimal] = field(default_factory=dict)

@@ -210,11 +210,12 @@ def test_money_paid_in_or_out_moves_mark_and_equity_and_is_no_profit() -> None:
     assert ledger.day.pnl(Decimal(7000)) == 0
 
 
-def test_a_new_account_opens_its_day_with_its_first_mark() -> None:
+def test_the_first_money_of_an_account_is_its_first_mark() -> None:
     ledger = make_traded(make_mark("9990"), make_mark("9000"))
 
     assert ledger.day is not None
-    assert (ledger.day.key, ledger.day.equity_open) == ("2026-01-05", Decimal(9990))
+    assert (ledger.day.key, ledger.day.equity_open, ledger.day.cash_flow) == ("2026-01-05", Decimal(10000), Decimal(0))
+    assert ledger.high_water_mark == Decimal(10000)
 
 
 def test_a_day_opens_with_the_last_mark_before_midnight_and_not_earlier() -> None:

@@ -162,8 +162,10 @@ def _cash_problem(product: str, needed: Decimal, now: Moment) -> list[Problem]:
     return [] if needed <= there else [("cash_cap", f"{product} may cost {needed:.4f} in all, there is {there:.4f}")]
 
 
-def before_buys(books: Books, fills: Iterable[dict[str, Any]]) -> tuple[dict[str, Lot], dict[str, Decimal]]:
-    """Return lots and cash after a line's sales but before its purchases (exits come first, L6)."""
+def before_buys(
+    books: Books, flows: Iterable[dict[str, Any]], fills: Iterable[dict[str, Any]]
+) -> tuple[dict[str, Lot], dict[str, Decimal]]:
+    """Return lots and cash after a line's cash flows and sales but before its purchases (exits come first, L6)."""
     apart = Books(
         cash=dict(books.cash),
         lots={
@@ -171,6 +173,8 @@ def before_buys(books: Books, fills: Iterable[dict[str, Any]]) -> tuple[dict[str
             for key, lot in books.lots.items()
         },
     )
+    for flow in flows:
+        apart.flow(flow["currency"], Decimal(flow["amount"]))
     for fill in fills:
         if fill["side"] == "SELL":
             apart.book(fill, "")

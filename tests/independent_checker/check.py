@@ -66,7 +66,8 @@ class _Pass:
             found += self.orders.note_order(order, at)
         for item in listed(body, "reconcile", "resolved"):
             found += self.orders.note_outcome(item["client_order_id"], item["outcome"])
-        lots, cash = before_buys(self.books, listed(body, "execution", "fills"))
+        flows, fills = listed(body, "portfolio", "cash_flows"), listed(body, "execution", "fills")
+        lots, cash = before_buys(self.books, flows, fills)
         found += self._book(body)
         buys = self._buys(body)
         now = Moment(at, body["regime"], self._equity(body), lots, cash, buys, self.resting)

@@ -7,8 +7,6 @@ Journal and audit only ever grow, so the disk after a kill is made by cutting a 
 import shutil
 from pathlib import Path
 
-import pytest
-
 from tests.config_files import SHIPPED
 from tests.independent_checker import Report, check
 from tests.program_runs import SIMULATED_DAY, Line, Run, run_program
@@ -56,20 +54,12 @@ def test_a_killed_cycle_without_orders_leaves_one_line_and_right_books(day: Run,
     assert report.violations == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the line that closes a killed cycle leaves out its orders and fills; remove this mark when fixed",
-)
 def test_a_killed_cycle_with_fills_leaves_right_books(day: Run, tmp_path: Path) -> None:
     _, report = after_a_kill(day, with_fills(day.lines()), tmp_path)
 
     assert report.violations == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the line that closes a killed cycle names the new run, not its own; remove this mark when fixed",
-)
 def test_the_line_of_a_killed_cycle_belongs_to_the_run_that_was_killed(day: Run, tmp_path: Path) -> None:
     line, _ = after_a_kill(day, without_fills(day.lines()), tmp_path)
 
