@@ -74,6 +74,12 @@ def test_an_independent_checker_finds_nothing_wrong(reports: tuple[Report, Repor
     assert (len(report.runs), len(report.config_hashes)) == (1, 1)
 
 
+def test_a_day_of_lines_is_below_three_megabytes(reports: tuple[Report, Report]) -> None:
+    report = reports[0]
+
+    assert report.size / report.lines * 1440 < 3_000_000
+
+
 def test_the_shipped_profile_trades_now_and_then(reports: tuple[Report, Report]) -> None:
     fills = reports[0].fills
 
