@@ -160,7 +160,7 @@ def copy_checkout(target: Path) -> Path:
     """
     target.mkdir()
     for name in ("core", "runner", "tools", "config", "scripts"):
-        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, target / name)  # compiled files, too: their times are kept
     for name in ("app_run_live.sh", "requirements.lock"):
         shutil.copy(ROOT / name, target)
     python = target / ".venv" / "bin" / "python"

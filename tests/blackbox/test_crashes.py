@@ -5,7 +5,7 @@ import signal
 import time
 from collections import Counter
 
-from tests.blackbox.bot import REAL_TIME, REHEARSAL, Bot, Line, stopped
+from tests.blackbox.bot import REAL_TIME, REHEARSAL, Bot, stopped
 from tests.independent_checker import check
 
 SEED = 20260105
@@ -33,8 +33,9 @@ def test_after_many_kills_every_started_cycle_has_one_line_and_no_order_is_there
     assert _repeated(record["fill"]["fill_id"] for record in journal if record["kind"] == "FILL") == []
     report = check(busy_bot.audit_file, busy_bot.config_dir)
     assert report.orders
-    if not _traded(journal, interrupted):  # the line that closes a cut-off cycle does not tell its orders and fills
-        assert report.violations == []
+    found = [str(violation) for violation in report.violations]
+    # The line of a cut-off cycle tells its orders but not its regime: the checker cannot know which cap held.
+    assert [text for text in found if not text.endswith("in regime None")] == []
 
 
 def test_killed_in_real_time_it_goes_on_where_it_was(bot: Bot) -> None:
@@ -51,15 +52,6 @@ def test_killed_in_real_time_it_goes_on_where_it_was(bot: Bot) -> None:
     assert lines[-1]["prev"] == lines[-2]["hash"]
     assert lines[-1]["missed_slots"] == lines[-1]["slot"] - lines[-2]["slot"] - 1
     assert not bot.pid_file.exists()
-
-
-def _traded(journal: list[Line], slots: list[int]) -> bool:
-    """Tell whether one of these cycles had written more than its start and its mark when it was cut off."""
-    kinds, slot = Counter[str](), 0
-    for record in journal:
-        slot = record["slot"] if record["kind"] == "TICK" else slot
-        kinds[record["kind"]] += slot in slots and record["kind"] in ("INTENT", "FILL")
-    return kinds.total() > 0
 
 
 def _repeated(keys: object) -> list[object]:

@@ -53,6 +53,7 @@ def test_not_even_room_for_the_first_line_ends_the_run_with_the_same_words(bot: 
     _is_out_of_space(bot, done, bot.audit_file)
     assert bot.run([*REHEARSAL, "--cycles", "3"]).code == 0
     _has_one_line_per_cycle(bot)
+    assert check(bot.audit_file, bot.config_dir).violations == []
 
 
 def test_a_data_directory_removed_while_running_ends_the_run(bot: Bot) -> None:

@@ -81,7 +81,6 @@ def test_live_is_refused_and_says_what_is_missing(bot: Bot) -> None:
     ("market", "code", "words"),
     [
         pytest.param("nowhere", ExitCode.CONFIG, ["'nowhere'", "simulated"], id="unknown"),
-        pytest.param("replay:", ExitCode.CONFIG, ["'replay:'", "replay:PATH"], id="replay of nothing"),
         pytest.param("coinbase", ExitCode.REFUSED, ["coinbase", "simulated"], id="not available"),
         pytest.param("replay:no/such/folder", ExitCode.CONFIG, ["no/such/folder", "_1m.csv"], id="missing path"),
     ],
@@ -124,17 +123,12 @@ def _a_file(folder: Path) -> Path:
     return folder / "file"
 
 
-def _below_a_file(folder: Path) -> Path:
-    return _a_file(folder) / "below"
-
-
 @pytest.mark.parametrize(
     ("flag", "place", "code"),
     [
         pytest.param("--config-dir", _missing, ExitCode.CONFIG, id="no configuration"),
         pytest.param("--config-dir", _a_file, ExitCode.CONFIG, id="a file for the configuration"),
         pytest.param("--data-dir", _a_file, ExitCode.REFUSED, id="a file for the data"),
-        pytest.param("--data-dir", _below_a_file, ExitCode.REFUSED, id="data below a file"),
         pytest.param("--logs-dir", _a_file, ExitCode.REFUSED, id="a file for the logs"),
     ],
 )

@@ -1,5 +1,6 @@
 """A data directory belongs to one mode, account and venue; what cannot be read is never replaced by a default (L11)."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,9 +10,17 @@ from core.errors import ExitCode
 from tests.blackbox.bot import REHEARSAL, Bot
 
 
-@pytest.fixture
-def used_bot(bot: Bot) -> Bot:
+@pytest.fixture(scope="module")
+def used_folder(tmp_path_factory: pytest.TempPathFactory, quiet_config: Path) -> Path:
+    bot = Bot(tmp_path_factory.mktemp("used"), quiet_config)
     assert bot.run([*REHEARSAL, "--paper", "--cycles", "2"]).code == 0
+    return bot.folder
+
+
+@pytest.fixture
+def used_bot(bot: Bot, used_folder: Path) -> Bot:
+    """A bot that has run two cycles."""
+    shutil.copytree(used_folder, bot.folder, dirs_exist_ok=True)
     return bot
 
 
