@@ -97,7 +97,7 @@ def reconcile(cycle: Cycle, desk: Desk) -> None:
 def _report_differences(found: Reconciled, desk: Desk) -> None:
     for item in found.differences:
         desk.alert(
-            "reconcile_mismatch",
+            "account_differs",
             f"{item.code}:{item.subject}",
             Severity.CRITICAL,
             f"{item.code} {item.subject}: ledger {item.ledger}, exchange {item.exchange}",

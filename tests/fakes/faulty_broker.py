@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from core.errors import BrokerUnavailable, OrderOutcomeUnknown
@@ -16,7 +16,7 @@ class FaultyBroker:
 
     `lose_answers`: so many submits are accepted (`after`) or not (`before`) and then lost. `hidden_until`: orders and
     fills of a lost submit cannot be seen before that moment. `extra_cash`: what the account says it has too much.
-    `has_defect`: reading the balances ends in an error that nobody expected.
+    `has_defect`: reading the balances ends in an error that nobody expected; `slow_seconds`: so long it takes.
     """
 
     def __init__(self, broker: Broker, clock: Clock) -> None:
@@ -28,6 +28,7 @@ class FaultyBroker:
         self.unavailable = False
         self.extra_cash = Decimal(0)
         self.has_defect = False
+        self.slow_seconds = 0
         self._broker = broker
         self._clock = clock
 
@@ -59,6 +60,7 @@ class FaultyBroker:
 
     def balances(self) -> Mapping[str, Balance]:
         self._answer()
+        self._clock.wait_until(self._clock.now() + timedelta(seconds=self.slow_seconds), lambda: True)
         if self.has_defect:
             raise ZeroDivisionError("a defect of the program")
         balances = dict(self._broker.balances())
