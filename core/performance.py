@@ -3,7 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
-from core.ledger_periods import periods_at
+from core.ledger.periods import periods_at
 from core.model.ledger import Ledger
 from core.model.money import ZERO
 from core.model.portfolio import Period

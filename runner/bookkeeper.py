@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from core.ledger import apply
+from core.ledger.fold import apply
 from core.model.codec import encode_event
 from core.model.ledger import Ledger
 from core.model.records import Event

@@ -16,14 +16,14 @@ from types import FrameType
 
 from core.errors import AlreadyRunning, ExitCode, RecordNotDurable, StateUnusable, TraderError
 from core.model.records import CycleStarted
-from runner.closing import note_exception, store_and_audit
 from runner.cycle import Cycle, Status
 from runner.desk import Desk
-from runner.guards import breakers, exits_and_upkeep, guard, reconcile, watch_kill_switch
-from runner.ideas import execute, risk, rules, triggers, universe
 from runner.options import RunOptions, parse_options
 from runner.progress import show_progress
 from runner.schedule import Tick
+from runner.stages.closing import note_exception, store_and_audit
+from runner.stages.guards import breakers, exits_and_upkeep, guard, reconcile, watch_kill_switch
+from runner.stages.ideas import execute, risk, rules, triggers, universe
 from runner.terminal import complain
 from runner.wiring import Configuration, load_configuration, open_desk
 

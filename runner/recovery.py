@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import StartRefused, StateUnusable
-from core.ledger import Ledger, apply
+from core.ledger.fold import Ledger, apply
 from core.model.codec import decode_event
 from core.model.records import Event
 from runner.adapters.record_file import SEGMENT_KIND, RecordFile, open_to_continue, segment_body
 from runner.adapters.state_store import STATE_NAME, Snapshot, StateStore
-from runner.durable_files import size_of
-from runner.record_chain import START, Record
-from runner.record_reader import ChainReader, ended_segments
+from runner.records.chain import START, Record
+from runner.records.durable_files import size_of
+from runner.records.reader import ChainReader, ended_segments
 
 JOURNAL_NAME = "journal.jsonl"
 

@@ -12,10 +12,10 @@ from core.model.ledger import Ledger
 from core.model.orders import FeeRates
 from core.ports import Broker, Clock, MarketData
 from core.settings import Settings
-from runner.adapters.paper_broker import PaperBroker
-from runner.adapters.paper_market import PaperMarket
-from runner.adapters.replay_market import open_replay
-from runner.adapters.simulated_market import simulated_market
+from runner.adapters.markets.replay_market import open_replay
+from runner.adapters.markets.simulated_market import simulated_market
+from runner.adapters.paper.paper_broker import PaperBroker
+from runner.adapters.paper.paper_market import PaperMarket
 from runner.adapters.system_clock import SystemClock
 from runner.adapters.virtual_clock import VirtualClock
 from runner.options import RunOptions

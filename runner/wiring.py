@@ -14,13 +14,13 @@ from core.errors import StartRefused, TraderError
 from core.model.ledger import Ledger
 from core.model.money import plain
 from core.settings import Mode, Settings
+from runner.adapters.configuration.settings_files import ConfigWatch, document_hashes, load_documents, settings_of
 from runner.adapters.instance_lock import InstanceLock
 from runner.adapters.kill_switch import FILE_NAME, FileKillSwitch
 from runner.adapters.log_files import LOG_NAME, close_log, open_log
 from runner.adapters.log_notifier import LogNotifier
 from runner.adapters.process_facts import free_disk_mb, rss_mb
 from runner.adapters.record_file import OpenedAudit, open_audit
-from runner.adapters.settings_files import ConfigWatch, document_hashes, load_documents, settings_of
 from runner.adapters.state_store import STATE_NAME, StateStore
 from runner.api_health import ApiHealth, MeasuredBroker, MeasuredMarket
 from runner.audit_line import RunFacts

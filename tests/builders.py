@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from core.ledger import Ledger
+from core.ledger.fold import Ledger
 from core.model.guards import TradingState
 from core.model.market import Book, Candle, Level, Product, ProductId, Quote
 from core.model.orders import (
@@ -21,7 +21,7 @@ from core.model.orders import (
 )
 from core.model.portfolio import ExitPlan, Lot, OrderState, Period
 from core.model.signals import Features, Proposal, Regime, Tier, Trigger, TriggerKind
-from core.risk_view import RiskView
+from core.risk.view import RiskView
 from core.settings import (
     BreakerLimits,
     ConvictionSettings,

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from runner.adapters.settings_files import load_documents
+from runner.adapters.configuration.settings_files import load_documents
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ROOT / "config"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from core.ledger import Ledger, fold
+from core.ledger.fold import Ledger, fold
 from core.model.market import ProductId
 from core.model.orders import ClientOrderId, Fill, Liquidity, LotId, Order, OrderId, OrderStatus, Outcome, Side
 from core.model.portfolio import ExitPlan

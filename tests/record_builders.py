@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from runner.adapters.record_file import RecordFile, open_to_continue, segment_body
-from runner.record_chain import START, Place, Torn
-from runner.record_reader import ChainReader
+from runner.records.chain import START, Place, Torn
+from runner.records.reader import ChainReader
 
 
 def continue_chain(path: Path, *, synced: bool = True) -> RecordFile:

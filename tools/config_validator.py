@@ -52,8 +52,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _validate(config_dir: Path, *, as_json: bool) -> int:
     # Imported here: until now it was not known whether this Python can.
-    from core.config_findings import FindingSeverity  # noqa: PLC0415
-    from runner.adapters.settings_files import examine  # noqa: PLC0415
+    from core.config_checks.findings import FindingSeverity  # noqa: PLC0415
+    from runner.adapters.configuration.settings_files import examine  # noqa: PLC0415
 
     found = examine(config_dir)
     blocked = any(finding.severity is FindingSeverity.ERROR for finding in found)

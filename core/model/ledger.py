@@ -1,4 +1,4 @@
-"""The ledger as a value: everything we own and remember. `core/ledger.py` is the only one to make a new one."""
+"""The ledger as a value: everything we own and remember. `core/ledger/fold.py` is the only one to make a new one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from core.errors import AlreadyRunning, StartRefused, StateUnusable
-from runner import durable_files
+from runner.records import durable_files
 
 _NAME = "247trader-v2"
 _PID_BYTES_MAX = 32

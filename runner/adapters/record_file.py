@@ -14,9 +14,9 @@ from typing import Any
 
 from core.errors import RecordNotDurable, StateUnusable
 from core.ports import Position
-from runner import durable_files
-from runner.record_chain import Place, Record, Torn, seal
-from runner.record_reader import ChainReader, segment_path, start_of_last_file
+from runner.records import durable_files
+from runner.records.chain import Place, Record, Torn, seal
+from runner.records.reader import ChainReader, segment_path, start_of_last_file
 
 
 class RecordFile:

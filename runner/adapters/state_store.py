@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import RecordNotDurable, StateUnusable
-from core.ledger import Ledger
+from core.ledger.fold import Ledger
 from core.model.codec import decode, encode
-from runner import durable_files
-from runner.record_chain import Place
+from runner.records import durable_files
+from runner.records.chain import Place
 
 SCHEMA = 1
 STATE_BYTES_MAX = 64 << 20

@@ -1,7 +1,7 @@
 """What a user reads names what the program has."""
 
-from core.config_checks import ALL_CHECKS
-from runner.config_schemas import SHAPE_CODES
+from core.config_checks.all_checks import ALL_CHECKS
+from runner.adapters.configuration.schemas import SHAPE_CODES
 from tests.architecture.source import ROOT
 
 

@@ -11,26 +11,6 @@ ADAPTERS = "runner.adapters"
 WIRING = ("runner.wiring", "runner.venues", "runner.recovery", "runner.run_records")
 """The modules that handle adapters: wiring and its parts (a venue, what a run left behind, a run's first records)."""
 
-FAMILIES = {
-    "the paper exchange": (
-        "paper_broker",
-        "matching_engine",
-        "order_checks",
-        "paper_account",
-        "paper_market",
-        "paper_order",
-    ),
-    "markets made of candles": (
-        "simulated_market",
-        "simulated_process",
-        "simulated_roster",
-        "replay_market",
-        "candle_files",
-        "modelled_market",
-        "candle_path",
-    ),
-}
-"""Adapters that are one thing in several files. No other adapter may import one."""
 
 PURE_LIBRARY = frozenset(
     {"array", "bisect", "collections", "contextlib", "dataclasses", "datetime", "decimal", "enum", "fractions"}
@@ -70,20 +50,13 @@ def test_the_modules_of_the_wiring_exist() -> None:
         assert (ROOT / f"{name.replace('.', '/')}.py").is_file(), name
 
 
-def test_an_adapter_knows_no_adapter_outside_its_own_family() -> None:
+def test_an_adapter_knows_no_adapter_outside_its_own_folder() -> None:
     for path, tree in trees("runner/adapters").items():
-        own = Path(path).stem
-        family = next((members for members in FAMILIES.values() if own in members), ())
+        own = Path(path).relative_to("runner/adapters").parts[0].removesuffix(".py")
         for name in imports(tree):
             if name.startswith(f"{ADAPTERS}."):
                 other = name.split(".")[2]
-                assert other in family, f"{path} imports {other}"
-
-
-def test_every_member_of_a_family_exists() -> None:
-    for members in FAMILIES.values():
-        for member in members:
-            assert (ROOT / "runner" / "adapters" / f"{member}.py").is_file(), member
+                assert other == own, f"{path} imports {name}"
 
 
 def test_an_adapter_knows_neither_the_loop_nor_the_wiring() -> None:

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from core.model.orders import FeeRates
 from core.settings import MarketModel, SimulationSection
-from runner.adapters.modelled_market import ModelledMarket
-from runner.adapters.paper_broker import PaperBroker
-from runner.adapters.replay_market import open_replay
-from runner.adapters.simulated_market import simulated_market
+from runner.adapters.markets.modelled_market import ModelledMarket
+from runner.adapters.markets.replay_market import open_replay
+from runner.adapters.markets.simulated_market import simulated_market
+from runner.adapters.paper.paper_broker import PaperBroker
 from runner.adapters.virtual_clock import VirtualClock
 from tests.fakes.candle_data import random_candles, write_candles
 

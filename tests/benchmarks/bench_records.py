@@ -13,12 +13,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from core.ledger import Ledger, apply, fold
+from core.ledger.fold import Ledger, apply, fold
 from core.model.codec import encode_event
 from core.model.records import Event
 from runner.adapters.record_file import open_to_continue
 from runner.adapters.state_store import StateStore
-from runner.record_reader import ChainReader
+from runner.records.reader import ChainReader
 from runner.recovery import Identity, recover
 from tests.builders import NOON
 from tests.event_builders import make_bought, make_cash_flow, make_mark, make_run, make_sold, make_tick

@@ -15,13 +15,14 @@ from typing import TypeVar
 from core.model.market import Book, Candle, Product, ProductId, Quote
 from core.model.records import CycleStarted
 from core.ports import MarketData
-from runner import durable_files, planning
-from runner.closing import store_and_audit
 from runner.cycle import Cycle
 from runner.desk import Desk
-from runner.guards import breakers, exits_and_upkeep, guard, reconcile
-from runner.ideas import execute, risk, rules, triggers, universe
 from runner.options import RunOptions
+from runner.records import durable_files
+from runner.stages import planning
+from runner.stages.closing import store_and_audit
+from runner.stages.guards import breakers, exits_and_upkeep, guard, reconcile
+from runner.stages.ideas import execute, risk, rules, triggers, universe
 from runner.venues import open_outside
 from runner.wiring import load_configuration, open_desk
 

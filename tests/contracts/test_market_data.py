@@ -13,9 +13,9 @@ from core.model.market import ProductId
 from core.model.orders import Side
 from core.ports import MarketData
 from core.settings import MarketModel, SimulationSection
-from runner.adapters.paper_market import PaperMarket
-from runner.adapters.replay_market import open_replay
-from runner.adapters.simulated_market import simulated_market
+from runner.adapters.markets.replay_market import open_replay
+from runner.adapters.markets.simulated_market import simulated_market
+from runner.adapters.paper.paper_market import PaperMarket
 from runner.adapters.virtual_clock import VirtualClock
 from tests.fakes.candle_data import FIRST_DAY, random_candles, write_candles
 from tests.fakes.scripted_market import ScriptedMarket

@@ -6,14 +6,14 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from core.ledger import EntryMark, Ledger
+from core.ledger.fold import EntryMark, Ledger
 from core.model.market import ProductId
 from core.model.orders import LotId
 from core.model.portfolio import LastClose, Period
 from core.model.signals import Proposal
 from core.model.verdicts import Approved, Assessment, Refusal
-from core.risk import assess
-from core.risk_view import RiskView
+from core.risk.assess import assess
+from core.risk.view import RiskView
 from core.settings import PolicySettings
 from tests.builders import (
     BTC,

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from core.config_checks import ALL_CHECKS, DOCUMENT_CHECKS, check, check_documents
-from core.config_findings import ConfigView, Finding, FindingSeverity
-from runner.adapters.settings_files import findings
+from core.config_checks.all_checks import ALL_CHECKS, DOCUMENT_CHECKS, check, check_documents
+from core.config_checks.findings import ConfigView, Finding, FindingSeverity
+from runner.adapters.configuration.settings_files import findings
 from tests.config_files import Documents, shipped_documents
 
 RISK = "policy.risk."

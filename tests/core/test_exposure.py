@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from core.exposure import Exposure, asked_exits, exposure, free_cash, is_dust, lot_exposure
-from core.ledger import Ledger
+from core.ledger.fold import Ledger
 from core.model.orders import LotId, OrderStatus, OrderType, Outcome, Side
 from tests.builders import BTC, ETH, make_ledger, make_lot, make_order, make_order_state, make_quote
 

@@ -5,13 +5,13 @@ from decimal import Decimal
 
 import pytest
 
-from core.last_hop import last_hop
-from core.ledger import EntryMark
+from core.ledger.fold import EntryMark
 from core.model.guards import TradingState
 from core.model.orders import LotId, Order, OrderType, Outcome, Purpose, Side
 from core.model.signals import Regime
 from core.model.verdicts import Refusal
-from core.risk_view import RiskView
+from core.risk.last_hop import last_hop
+from core.risk.view import RiskView
 from core.settings import PolicySettings
 from tests.builders import (
     BTC,

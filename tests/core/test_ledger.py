@@ -4,7 +4,7 @@ from decimal import Decimal
 import pytest
 
 from core.errors import StateUnusable
-from core.ledger import CLOSED_ORDERS_KEPT, apply, fold
+from core.ledger.fold import CLOSED_ORDERS_KEPT, apply, fold
 from core.model.guards import Breaker, BreakerState, TradingState
 from core.model.money import ZERO
 from core.model.orders import ClientOrderId, LotId, OrderStatus, OrderType, Outcome, Side

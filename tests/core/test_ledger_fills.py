@@ -3,7 +3,7 @@ from decimal import Decimal
 import pytest
 
 from core.errors import StateUnusable
-from core.ledger import CLOSED_ORDERS_KEPT, apply, fold
+from core.ledger.fold import CLOSED_ORDERS_KEPT, apply, fold
 from core.model.orders import ClientOrderId, LotId, OrderStatus, OrderType, Outcome, Purpose, Side
 from core.model.portfolio import LastClose
 from core.model.records import Event

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from core.ledger import Ledger, apply, fold
+from core.ledger.fold import Ledger, apply, fold
 from core.model.codec import decode, decode_event, encode, encode_event
 from core.model.market import ProductId
 from core.model.orders import Order, OrderStatus, Outcome, Side

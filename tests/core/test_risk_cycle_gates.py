@@ -11,7 +11,7 @@ from core.model.orders import FeeRates
 from core.model.portfolio import Period
 from core.model.signals import Regime
 from core.model.verdicts import Refusal
-from core.risk import assess
+from core.risk.assess import assess
 from core.settings import TierFractions
 from tests.builders import (
     BTC,

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.exposure import Exposure, exposure, free_cash
-from core.last_hop import last_hop
-from core.ledger import apply
+from core.ledger.fold import apply
 from core.model.guards import TradingState
 from core.model.market import Product, ProductId, Quote
 from core.model.orders import Order, OrderStatus, OrderType, Outcome, Side
@@ -18,8 +17,9 @@ from core.model.records import Intent
 from core.model.signals import Proposal, Regime, Tier
 from core.model.verdicts import Assessment, Refusal
 from core.order_plan import plan_entry, plan_exit, plan_taker
-from core.risk import assess
-from core.risk_view import RiskView
+from core.risk.assess import assess
+from core.risk.last_hop import last_hop
+from core.risk.view import RiskView
 from core.settings import PolicySettings
 from tests.builders import (
     NOON,

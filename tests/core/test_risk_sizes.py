@@ -9,8 +9,8 @@ from core.model.market import ProductId
 from core.model.orders import Outcome
 from core.model.signals import Regime
 from core.model.verdicts import Refusal
-from core.risk import assess
-from core.risk_view import RiskView
+from core.risk.assess import assess
+from core.risk.view import RiskView
 from tests.builders import (
     BTC,
     ETH,

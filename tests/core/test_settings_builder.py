@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import ConfigError
 from core.settings_builder import build_settings, hash_documents
-from runner.adapters.settings_files import load_documents
+from runner.adapters.configuration.settings_files import load_documents
 from tests.config_files import leaf_paths, shipped_documents
 
 SHIPPED = shipped_documents()

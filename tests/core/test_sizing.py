@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.model.verdicts import Refusal
-from core.sizing import Cap, LegalSize, TooSmall, legal_size_usd
+from core.risk.sizing import Cap, LegalSize, TooSmall, legal_size_usd
 
 AMOUNTS = st.decimals(min_value=-1000, max_value=10_000, places=4)
 CODES = (Refusal.TOTAL_CAP, Refusal.PRODUCT_CAP, Refusal.CASH)

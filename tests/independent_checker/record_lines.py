@@ -1,4 +1,4 @@
-"""The lines and their chain, checked on bytes as the docstring of runner/record_chain.py promises it to a verifier."""
+"""The lines and their chain, checked on bytes as the docstring of runner/records/chain.py promises it to a verifier."""
 
 import hashlib
 import json

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from core.config_findings import Finding
+from core.config_checks.findings import Finding
 from core.settings import AppSettings, PolicySettings, SignalSettings, TierFractions, UniverseSettings
-from runner.config_schemas import SCHEMA_DIR, SHAPE_CODES, check_shapes
+from runner.adapters.configuration.schemas import SCHEMA_DIR, SHAPE_CODES, check_shapes
 from tests.config_files import shipped_documents
 
 ROOTS = {"app": AppSettings, "policy": PolicySettings, "signals": SignalSettings, "universe": UniverseSettings}

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import StateUnusable
-from runner.record_chain import Record
-from runner.record_reader import ChainReader, tail_record
+from runner.records.chain import Record
+from runner.records.reader import ChainReader, tail_record
 from tests.record_builders import continue_chain, read_numbers, torn_of, write_records
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from core.errors import StartRefused, StateUnusable
-from core.ledger import Ledger, fold
+from core.ledger.fold import Ledger, fold
 from core.model.codec import encode_event
 from core.model.records import Event
 from runner.adapters.record_file import RecordFile
 from runner.adapters.state_store import StateStore
-from runner.record_chain import seal
+from runner.records.chain import seal
 from runner.recovery import Identity, Recovered, read_journal, recover
 from tests.event_builders import make_bought, make_cash_flow, make_mark, make_run, make_sold, make_tick
 

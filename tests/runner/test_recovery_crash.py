@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from core.ledger import Ledger, fold
+from core.ledger.fold import Ledger, fold
 from core.model.codec import encode_event
 from core.model.records import Event
-from runner import durable_files
 from runner.adapters.state_store import StateStore
+from runner.records import durable_files
 from runner.recovery import Identity, read_journal, recover
 from tests.event_builders import make_bought, make_cash_flow, make_mark, make_run, make_sold, make_tick
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import ConfigError
-from runner.strict_yaml import NESTING_MAX, parse_strict
+from runner.adapters.configuration.strict_yaml import NESTING_MAX, parse_strict
 
 
 def test_values_are_text_booleans_whole_numbers_and_exact_decimals() -> None:

@@ -201,7 +201,7 @@ def test_a_disk_error_while_appending_ends_the_run_with_its_own_code_and_loses_n
     stage.buy_one(ETH)
     stage.play(5)
     failing = _DiskThatFills(stage, victim)
-    monkeypatch.setattr("runner.durable_files.write_whole", failing.write)
+    monkeypatch.setattr("runner.records.durable_files.write_whole", failing.write)
     stage.clock.at(5.5, failing.fill_up)
 
     error = stage.refused(cycles=5)

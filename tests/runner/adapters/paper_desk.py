@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from core.model.orders import ClientOrderId, FeeRates, Fill, OrderReport
 from core.model.portfolio import ExitPlan
-from runner.adapters.paper_broker import PaperBroker
+from runner.adapters.paper.paper_broker import PaperBroker
 from runner.adapters.virtual_clock import VirtualClock
 from tests.builders import BTC, NOON
 from tests.fakes.scripted_market import ScriptedMarket

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import ConfigError
-from runner.adapters.candle_files import HEADER, CandleFile, decimals_of
+from runner.adapters.markets.candle_files import HEADER, CandleFile, decimals_of
 from tests.fakes.candle_data import random_candles, write_candles
 
 GOOD = ["60,1.5,2,1,1.25,10", "120,1.25,1.3,1.2,1.3,0"]

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.model.market import Candle
-from runner.adapters.candle_path import price_at, seconds_above, seconds_below
+from runner.adapters.markets.candle_path import price_at, seconds_above, seconds_below
 
 UP = Candle(0, 100.0, 106.0, 97.0, 103.0, 60.0)
 DOWN = Candle(0, 103.0, 106.0, 97.0, 100.0, 60.0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.model.market import Candle, Level, ProductId
 from core.model.orders import Side
-from runner.adapters.modelled_market import Listing, ModelledMarket
+from runner.adapters.markets.modelled_market import Listing, ModelledMarket
 from runner.adapters.virtual_clock import VirtualClock
 from tests.builders import BTC, make_product
 

@@ -7,11 +7,11 @@ from decimal import Decimal
 import pytest
 
 from core.errors import OrderRejected, StateUnusable
-from core.ledger import fold
+from core.ledger.fold import fold
 from core.model.ledger import Ledger
 from core.model.orders import ClientOrderId, Order, OrderStatus, OrderType, Outcome, Side
 from core.model.records import CashFlow, Event, FillBooked, Intent, OutcomeKnown
-from runner.adapters.paper_broker import PaperBroker
+from runner.adapters.paper.paper_broker import PaperBroker
 from tests.builders import BTC, NOON, make_ledger, make_lot, make_order, make_order_state
 from tests.runner.adapters.paper_desk import FEES, PLAN, SHARE, PaperDesk, make_desk
 

@@ -13,8 +13,8 @@ import pytest
 
 from core.errors import RecordNotDurable, StateUnusable
 from runner.adapters.record_file import RecordFile, open_audit, open_to_continue
-from runner.record_chain import NO_HASH, RECORD_BYTES_MAX, START
-from runner.record_reader import ChainReader
+from runner.records.chain import NO_HASH, RECORD_BYTES_MAX, START
+from runner.records.reader import ChainReader
 from tests.record_builders import continue_chain, read_numbers, torn_of, write_records
 
 
@@ -167,7 +167,7 @@ import resource, signal, sys
 from pathlib import Path
 from core.errors import RecordNotDurable
 from runner.adapters.record_file import open_to_continue
-from runner.record_reader import ChainReader
+from runner.records.reader import ChainReader
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 path = Path(sys.argv[1])

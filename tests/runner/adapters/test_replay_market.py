@@ -15,7 +15,7 @@ from core.errors import ConfigError
 from core.model.market import Candle, ProductId
 from core.model.orders import Side
 from core.settings import MarketModel
-from runner.adapters.replay_market import ReplayFeed, open_replay
+from runner.adapters.markets.replay_market import ReplayFeed, open_replay
 from runner.adapters.virtual_clock import VirtualClock
 from tests.builders import BTC
 from tests.fakes.candle_data import FIRST_DAY, random_candles, write_candles

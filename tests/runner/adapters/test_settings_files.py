@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import ConfigError, ExitCode
-from runner.adapters.settings_files import (
+from runner.adapters.configuration.settings_files import (
     FILE_BYTES_MAX,
     ConfigWatch,
     document_hashes,

@@ -19,10 +19,10 @@ from core.model.market import ProductId
 from core.model.signals import TriggerKind
 from core.settings import MarketModel, SimulationSection
 from core.triggers import scan
-from runner.adapters.modelled_market import DAY_SECONDS
-from runner.adapters.simulated_market import SIMULATION_EPOCH, SimulatedFeed, simulated_market
-from runner.adapters.simulated_process import FactorWalk, day_path, seeded
-from runner.adapters.simulated_roster import ROSTER, Size
+from runner.adapters.markets.modelled_market import DAY_SECONDS
+from runner.adapters.markets.simulated_market import SIMULATION_EPOCH, SimulatedFeed, simulated_market
+from runner.adapters.markets.simulated_process import FactorWalk, day_path, seeded
+from runner.adapters.markets.simulated_roster import ROSTER, Size
 from runner.adapters.virtual_clock import VirtualClock
 from tests.builders import BTC, make_trigger_settings, make_universe_settings
 from tests.config_files import SHIPPED
@@ -39,7 +39,7 @@ MODEL = MarketModel(
 
 _DIGEST = """
 import hashlib
-from runner.adapters.simulated_market import SIMULATION_EPOCH, SimulatedFeed
+from runner.adapters.markets.simulated_market import SIMULATION_EPOCH, SimulatedFeed
 feed = SimulatedFeed(seed=7, products=12)
 day = SIMULATION_EPOCH + 400 * 86400
 text = repr([feed.closed(item.product.product_id, day, day + 7200) for item in feed.listings]) + repr(feed.listings)

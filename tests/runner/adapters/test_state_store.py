@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import RecordNotDurable, StateUnusable
-from core.ledger import Ledger, fold
+from core.ledger.fold import Ledger, fold
 from runner.adapters.state_store import StateStore
-from runner.record_chain import Place
+from runner.records.chain import Place
 from tests.event_builders import make_bought, make_cash_flow, make_mark, make_run, make_tick
 
 PLACE = Place(segment=2, offset=1234, seq=9, hash="ab" * 32)

@@ -6,9 +6,9 @@ from core.exposure import Exposure, themes_of
 from core.model.market import Product, ProductId
 from core.model.money import ZERO
 from core.model.verdicts import Breach, Refusal
-from core.risk_view import RiskView
+from core.risk.sizing import Cap
+from core.risk.view import RiskView
 from core.settings import PolicySettings
-from core.sizing import Cap
 from core.venue_rules import largest_notional
 
 

@@ -22,7 +22,7 @@ from typing import NamedTuple, Protocol
 from core.model.market import MINUTE_SECONDS, Book, Candle, Level, Product, ProductId, Quote
 from core.model.money import ZERO
 from core.model.orders import Side
-from runner.adapters.candle_path import price_at, seconds_above, seconds_below
+from runner.adapters.markets.candle_path import price_at, seconds_above, seconds_below
 
 HOUR_SECONDS = 3600
 DAY_SECONDS = 86400

@@ -9,10 +9,10 @@ from core.model.orders import Outcome
 from core.model.records import OutcomeKnown
 from core.model.verdicts import Refusal
 from core.regime import regime_of
-from core.risk import assess
-from runner import planning, views
+from core.risk.assess import assess
 from runner.cycle import Cycle, Reason
 from runner.desk import Desk
+from runner.stages import planning, views
 
 
 def universe(cycle: Cycle, desk: Desk) -> None:

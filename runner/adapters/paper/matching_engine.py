@@ -37,10 +37,10 @@ from core.model.orders import (
     OrderType,
     Side,
 )
-from runner.adapters.order_checks import refusal, would_cross
-from runner.adapters.paper_account import PaperAccount, fee_of, hold_of, paying_currency
-from runner.adapters.paper_market import PaperMarket
-from runner.adapters.paper_order import OrderRecord, fill_id_of, order_id_of, priority
+from runner.adapters.paper.order_checks import refusal, would_cross
+from runner.adapters.paper.paper_account import PaperAccount, fee_of, hold_of, paying_currency
+from runner.adapters.paper.paper_market import PaperMarket
+from runner.adapters.paper.paper_order import OrderRecord, fill_id_of, order_id_of, priority
 
 BOOK_AGE_MAX = timedelta(seconds=10)
 ORDERS_KEPT = 1000

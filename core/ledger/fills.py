@@ -5,9 +5,9 @@ from datetime import datetime
 from decimal import localcontext
 
 from core.errors import StateUnusable
-from core.ledger_lots import bought, sold
-from core.ledger_orders import known_order, same_order_id
-from core.ledger_periods import periods_at
+from core.ledger.lots import bought, sold
+from core.ledger.orders import known_order, same_order_id
+from core.ledger.periods import periods_at
 from core.model.ledger import Ledger
 from core.model.money import EXACT_DIGITS, ZERO
 from core.model.orders import Fill, Side

@@ -16,9 +16,9 @@ from typing import NamedTuple
 from core.errors import ConfigError, MarketDataUnavailable
 from core.model.market import MINUTE_SECONDS, Candle, Product, ProductId
 from core.settings import MarketModel, SimulationSection
-from runner.adapters.modelled_market import DAY_MINUTES, DAY_SECONDS, Listing, ModelledMarket
-from runner.adapters.simulated_process import AssetWalk, DayPath, FactorWalk, crash_path, day_path, seeded
-from runner.adapters.simulated_roster import ROSTER, Entry, Size
+from runner.adapters.markets.modelled_market import DAY_MINUTES, DAY_SECONDS, Listing, ModelledMarket
+from runner.adapters.markets.simulated_process import AssetWalk, DayPath, FactorWalk, crash_path, day_path, seeded
+from runner.adapters.markets.simulated_roster import ROSTER, Entry, Size
 
 SIMULATION_EPOCH = 1735689600
 """2025-01-01T00:00:00Z: the market's first minute."""

@@ -5,10 +5,10 @@ import logging
 from core.errors import MarketDataUnavailable
 from core.model.records import FillBooked, Intent, Marked
 from core.ports import Severity
-from runner import views
 from runner.audit_line import audit_line, status_of
 from runner.cycle import Cycle, Reason, Standing, Status
 from runner.desk import Desk
+from runner.stages import views
 
 
 def note_exception(cycle: Cycle, desk: Desk, error: Exception) -> None:

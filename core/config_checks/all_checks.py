@@ -9,11 +9,11 @@ whose shape is right.
 
 from collections.abc import Iterator, Mapping
 
-from core.config_checks_limits import LIMIT_CHECKS
-from core.config_checks_market import MARKET_CHECKS
-from core.config_checks_sizing import SIZING_CHECKS
-from core.config_checks_trading import TRADING_CHECKS
-from core.config_findings import Check, ConfigView, Finding, FindingSeverity, Problem
+from core.config_checks.findings import Check, ConfigView, Finding, FindingSeverity, Problem
+from core.config_checks.limits import LIMIT_CHECKS
+from core.config_checks.market import MARKET_CHECKS
+from core.config_checks.sizing import SIZING_CHECKS
+from core.config_checks.trading import TRADING_CHECKS
 from core.settings_builder import Document
 
 ERROR = FindingSeverity.ERROR

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.config_checks import check, check_documents, without_reported_keys
-from core.config_findings import Finding, FindingSeverity
+from core.config_checks.all_checks import check, check_documents, without_reported_keys
+from core.config_checks.findings import Finding, FindingSeverity
 from core.errors import ConfigError
 from core.settings import Settings
 from core.settings_builder import CONFIG_FILES, Document, build_settings, hash_documents
-from runner.config_schemas import check_shapes
-from runner.strict_yaml import parse_strict
+from runner.adapters.configuration.schemas import check_shapes
+from runner.adapters.configuration.strict_yaml import parse_strict
 
 FILE_BYTES_MAX = 256 * 1024
 

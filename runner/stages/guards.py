@@ -8,10 +8,10 @@ from core.exits import due_exits, new_peaks
 from core.model.guards import Breaker, TradingState
 from core.model.records import BreakerChanged
 from core.ports import KillCommand, Severity
-from runner import planning, views
 from runner.cycle import Cycle, Reason
 from runner.desk import Desk
 from runner.reconcile import Reconciled
+from runner.stages import planning, views
 
 MAY_SELL = (TradingState.ARMED, TradingState.REDUCE_ONLY)
 

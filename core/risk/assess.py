@@ -22,9 +22,9 @@ from core.model.orders import Side
 from core.model.portfolio import Lot
 from core.model.signals import Proposal
 from core.model.verdicts import Approved, Assessment, Breach, Refusal, Refused
-from core.risk_caps import entry_caps, position_count_breach
-from core.risk_cycle_gates import cycle_breach, pacing_breach
-from core.risk_product_gates import (
+from core.risk.caps import entry_caps, position_count_breach
+from core.risk.cycle_gates import cycle_breach, pacing_breach
+from core.risk.product_gates import (
     add_breach,
     eligible_breach,
     held_lot,
@@ -33,9 +33,9 @@ from core.risk_product_gates import (
     shown_value,
     symbol_pacing_breach,
 )
-from core.risk_view import RiskView, shown, worst_fee_fraction
+from core.risk.sizing import TooSmall, legal_size_usd
+from core.risk.view import RiskView, shown, worst_fee_fraction
 from core.settings import PolicySettings
-from core.sizing import TooSmall, legal_size_usd
 from core.venue_rules import entry_price, smallest_size
 
 

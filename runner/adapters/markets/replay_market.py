@@ -25,8 +25,8 @@ from typing import NamedTuple
 from core.errors import ConfigError
 from core.model.market import MINUTE_SECONDS, Candle, Product, ProductId
 from core.settings import MarketModel
-from runner.adapters.candle_files import COLUMNS, CandleFile, decimals_of
-from runner.adapters.modelled_market import DAY_MINUTES, DAY_SECONDS, Listing, ModelledMarket
+from runner.adapters.markets.candle_files import COLUMNS, CandleFile, decimals_of
+from runner.adapters.markets.modelled_market import DAY_MINUTES, DAY_SECONDS, Listing, ModelledMarket
 
 QUIET_MINUTES_MAX = 3
 """So long is the last price of a product quoted that does not trade."""

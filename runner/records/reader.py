@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from core.errors import StateUnusable
-from runner.durable_files import open_to_read, size_of
-from runner.record_chain import (
+from runner.records.chain import (
     RECORD_BYTES_MAX,
     SEAL_BYTES,
     START,
@@ -22,6 +21,7 @@ from runner.record_chain import (
     own_hash,
     seal_of,
 )
+from runner.records.durable_files import open_to_read, size_of
 
 _SEGMENT_NUMBER = re.compile(r"([0-9]{6})\.jsonl")
 _SEAL_INSIDE = re.compile(rb',"hash":"[0-9a-f]{64}"\}[^\n]')

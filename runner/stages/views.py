@@ -5,11 +5,11 @@ from decimal import Decimal
 from core.breakers import Observation
 from core.errors import BrokerUnavailable
 from core.exposure import Exposure, exposure
-from core.last_hop import last_hop
 from core.model.orders import FeeRates, Order
 from core.model.verdicts import OrderRefused
 from core.performance import daily_fraction, drawdown_fraction, weekly_fraction
-from core.risk_view import RiskView
+from core.risk.last_hop import last_hop
+from core.risk.view import RiskView
 from core.valuation import equity, unrealised
 from runner.cycle import Cycle, Standing
 from runner.desk import Desk

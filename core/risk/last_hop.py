@@ -16,9 +16,9 @@ from core.model.money import ZERO, plain
 from core.model.orders import Order, OrderType, Purpose, Side
 from core.model.signals import Tier
 from core.model.verdicts import Breach, OrderRefused, Refusal
-from core.risk_caps import entry_caps, position_count_breach
-from core.risk_cycle_gates import cycle_breach, pacing_breach
-from core.risk_product_gates import (
+from core.risk.caps import entry_caps, position_count_breach
+from core.risk.cycle_gates import cycle_breach, pacing_breach
+from core.risk.product_gates import (
     collar_breach,
     eligible_breach,
     held_lot,
@@ -28,7 +28,7 @@ from core.risk_product_gates import (
     shown_value,
     spread_breach,
 )
-from core.risk_view import RiskView, shown, worst_fee_fraction
+from core.risk.view import RiskView, shown, worst_fee_fraction
 from core.settings import PolicySettings
 from core.venue_rules import exit_price, is_on_grid, largest_notional, smallest_size
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-from core.config_findings import Check, ConfigView, FindingSeverity, Problem
+from core.config_checks.findings import Check, ConfigView, FindingSeverity, Problem
 
 ERROR = FindingSeverity.ERROR
 RISK = "policy.risk."

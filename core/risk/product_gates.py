@@ -10,7 +10,7 @@ from core.model.orders import Side
 from core.model.portfolio import Lot
 from core.model.signals import Tier
 from core.model.verdicts import Breach, ExitReason, Refusal
-from core.risk_view import RiskView, shown
+from core.risk.view import RiskView, shown
 from core.settings import ExecutionPolicy, RiskLimits
 from core.venue_rules import are_usable, entry_price
 

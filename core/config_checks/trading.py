@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from core.config_findings import Check, ConfigView, FindingSeverity, Problem
+from core.config_checks.findings import Check, ConfigView, FindingSeverity, Problem
 
 ERROR, WARNING = FindingSeverity.ERROR, FindingSeverity.WARNING
 TIERS = ("tier_1", "tier_2", "tier_3")

@@ -10,7 +10,7 @@ from core.model.ledger import EntryMark, Ledger
 from core.model.signals import Regime
 from core.model.verdicts import Breach, Refusal
 from core.performance import daily_fraction, drawdown_fraction, weekly_fraction
-from core.risk_view import RiskView, shown, worst_fee_fraction
+from core.risk.view import RiskView, shown, worst_fee_fraction
 from core.settings import PolicySettings, RiskLimits
 
 

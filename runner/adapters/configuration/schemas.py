@@ -9,13 +9,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.config_findings import MISSING, Finding, FindingSeverity, spoken
+from core.config_checks.findings import MISSING, Finding, FindingSeverity, spoken
 from core.settings_builder import Document
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
 
-SCHEMA_DIR = Path(__file__).resolve().parent.parent / "config" / "schemas"
+SCHEMA_DIR = Path(__file__).resolve().parents[3] / "config" / "schemas"
 
 SHAPE_CODES: Mapping[str, str] = {
     "additionalProperties": "UNKNOWN_KEY",

@@ -12,9 +12,9 @@ from decimal import Decimal, localcontext
 from typing import Any
 
 from core.errors import StateUnusable
-from core.ledger_fills import fill_booked
-from core.ledger_orders import cancel_requested, intended, looked_up, order_closed, outcome_known, sent
-from core.ledger_periods import periods_at
+from core.ledger.fills import fill_booked
+from core.ledger.orders import cancel_requested, intended, looked_up, order_closed, outcome_known, sent
+from core.ledger.periods import periods_at
 from core.model.ledger import CLOSED_ORDERS_KEPT, EntryMark, Ledger
 from core.model.money import EXACT_DIGITS, ZERO
 from core.model.orders import LotId

@@ -24,10 +24,10 @@ from core.model.orders import (
     OrderType,
 )
 from core.model.portfolio import OrderState
-from runner.adapters.matching_engine import MatchingEngine
-from runner.adapters.paper_account import PaperAccount
-from runner.adapters.paper_market import PaperMarket
-from runner.adapters.paper_order import OrderRecord, fill_id_of
+from runner.adapters.paper.matching_engine import MatchingEngine
+from runner.adapters.paper.paper_account import PaperAccount
+from runner.adapters.paper.paper_market import PaperMarket
+from runner.adapters.paper.paper_order import OrderRecord, fill_id_of
 
 
 class PaperBroker:

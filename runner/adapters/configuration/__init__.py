@@ -1,0 +1,1 @@
+"""The configuration on disk: strict reading, shapes, drift."""

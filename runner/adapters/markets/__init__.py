@@ -1,0 +1,1 @@
+"""Markets made of candles: the seeded simulation and the replay of files."""

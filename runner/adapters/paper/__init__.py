@@ -1,0 +1,1 @@
+"""The paper broker: account, order checks and matching."""

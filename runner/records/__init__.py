@@ -1,0 +1,1 @@
+"""Hash-chained record files: their effects, their format, and how they are read."""
