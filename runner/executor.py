@@ -2,7 +2,7 @@
 The executor: one order at a time, plan on disk before the first byte leaves (L2), nothing sent twice (L3).
 
 Entries rest first (post-only, good till a near date); what is left of them crosses within the slippage budget or is
-given up. Exits cross at once. The kill switch is read before each intent, again before each send, and in every wait.
+given up. Exits cross at once. The kill switch is read by the last hop, again before each send, and in every wait.
 """
 
 import logging
@@ -81,8 +81,7 @@ class Executor:
         self._let_rest(resting, cycle)
         self._cancel([item.order.client_order_id for item in resting])
         self._settle_until_final(resting)
-        if self._policy.taker_fallback:
-            self._cross_the_rest(resting, gate, crossing, cycle)
+        self._cross_the_rest(resting, gate, crossing, cycle)
 
     def cancel_for_kill(self, command: KillCommand) -> None:
         """
@@ -118,9 +117,6 @@ class Executor:
     def _place(self, planned: Planned, gate: Gate, cycle: Cycle) -> bool:
         """Write the intent, send it, write the outcome. Return whether there is now something to follow."""
         order = planned.order
-        if self._kill_switch.read() is not None:
-            cycle.end(Reason.KILL_SWITCH)
-            return False
         refused = gate(order)
         if refused is not None:
             cycle.last_hop_refusals.append(refused)

@@ -1,12 +1,12 @@
 """A broker between bot and account that lies, loses answers or is silent, when the test says so."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from core.errors import BrokerUnavailable, OrderOutcomeUnknown
-from core.model.orders import Balance, ClientOrderId, FeeRates, Fill, Order, OrderId, OrderReport
+from core.model.orders import Balance, ClientOrderId, FeeRates, Fill, Order, OrderId, OrderReport, OrderStatus
 from core.ports import Broker, Clock
 
 
@@ -16,6 +16,7 @@ class FaultyBroker:
 
     `lose_answers`: so many submits are accepted (`after`) or not (`before`) and then lost. `hidden_until`: orders and
     fills of a lost submit cannot be seen before that moment. `extra_cash`: what the account says it has too much.
+    `shows_open`: no order is ever over; `before_fees` is called when the fee rates are read.
     `has_defect`: reading the balances ends in an error that nobody expected; `slow_seconds`: so long it takes.
     """
 
@@ -29,6 +30,8 @@ class FaultyBroker:
         self.extra_cash = Decimal(0)
         self.has_defect = False
         self.slow_seconds = 0
+        self.shows_open = False
+        self.before_fees: Callable[[], None] = lambda: None
         self._broker = broker
         self._clock = clock
 
@@ -48,7 +51,8 @@ class FaultyBroker:
 
     def find(self, client_order_id: ClientOrderId) -> OrderReport | None:
         self._answer()
-        return None if self._hides() else self._broker.find(client_order_id)
+        report = None if self._hides() else self._broker.find(client_order_id)
+        return replace(report, status=OrderStatus.OPEN) if report is not None and self.shows_open else report
 
     def open_orders(self) -> Sequence[OrderReport]:
         self._answer()
@@ -71,6 +75,7 @@ class FaultyBroker:
 
     def fee_rates(self) -> FeeRates:
         self._answer()
+        self.before_fees()
         return self._broker.fee_rates()
 
     def _answer(self) -> None:

@@ -3,6 +3,8 @@
 from functools import partial
 from pathlib import Path
 
+from core.ports import Broker, Clock
+from tests.fakes.faulty_broker import FaultyBroker
 from tests.scenarios.stage import ETH, Stage, fills, orders, reasons, set_stage
 
 
@@ -43,8 +45,8 @@ def test_touched_while_an_entry_rests_the_entry_is_cancelled_and_not_crossed(tmp
 
     assert [order["order_type"] for order in orders(lines)] == ["limit_post_only"]
     assert fills(lines) == []
-    kinds = [event["kind"] for event in stage.journal()]
-    assert kinds.index("CANCEL") < kinds.index("CLOSED")
+    cancel = next(event for event in stage.journal() if event["kind"] == "CANCEL")
+    assert cancel["at"] == "2026-01-05T10:02:06Z"  # at once, not when the order's rest is over
     assert lines[2]["metrics"]["trader_pending_orders"] == 0
     assert reasons(lines[3:]) == ["kill_switch"]
 
@@ -89,3 +91,49 @@ def test_what_cannot_be_read_counts_as_present(tmp_path: Path) -> None:
         lines = stage.play(2)
 
         assert reasons(lines) == ["no_candidates_from_triggers", "kill_switch"]
+
+
+def test_touched_between_intent_and_send_the_order_is_not_sent(tmp_path: Path) -> None:
+    stage, made = _with_faulty_broker(tmp_path)
+    stage.buy_one(ETH)
+    reads: list[int] = []
+
+    def touch_in_the_last_hop() -> None:
+        reads.append(1)
+        if len(reads) == 2:  # risk has read the rates once; now the last hop does, after it has read the switch
+            stage.kill_file.touch()
+
+    stage.clock.at(1.6, lambda: setattr(made[0], "before_fees", touch_in_the_last_hop))
+
+    lines = stage.play(4)
+
+    assert [order["outcome"] for order in orders(lines)] == ["NOT_SENT"]
+    assert made[0].submitted == []
+    assert lines[2]["no_trade_reason"] == "kill_switch"
+
+
+def test_an_entry_that_could_not_be_cancelled_is_cancelled_by_the_switch_while_waiting(tmp_path: Path) -> None:
+    stage, made = _with_faulty_broker(tmp_path)
+    stage.buy_one(ETH)
+    stage.clock.at(2.1, lambda: setattr(made[0], "unavailable", True))
+    stage.clock.at(2.41, lambda: setattr(made[0], "unavailable", False))
+    stage.clock.at(2.42, stage.kill_file.touch)
+
+    lines = stage.play(4)
+
+    assert lines[2]["reconcile"]["open_orders"] == 1
+    closed = next(event for event in stage.journal() if event["kind"] == "CLOSED")
+    assert (closed["status"], closed["at"]) == ("CANCELLED", "2026-01-05T10:02:25.200000Z")
+    assert lines[3]["reconcile"]["open_orders"] == 0
+
+
+def _with_faulty_broker(folder: Path) -> tuple[Stage, list[FaultyBroker]]:
+    stage = set_stage(folder)
+    made: list[FaultyBroker] = []
+
+    def wrap(broker: Broker, clock: Clock) -> Broker:
+        made.append(FaultyBroker(broker, clock))
+        return made[-1]
+
+    stage.broker = wrap
+    return stage, made

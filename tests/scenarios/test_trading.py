@@ -92,6 +92,28 @@ def test_an_exit_that_finds_no_buyers_goes_on_in_the_next_cycle_and_alerts(tmp_p
     assert lines[-1]["portfolio"]["positions"] == []
 
 
+def test_without_a_fresh_quote_a_position_cannot_be_judged_and_equity_is_unknown(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    stage.buy_one(ETH)
+    stage.clock.at(4.5, lambda: stage.market.go_stale(ETH))
+
+    line = stage.play(7)[-1]
+
+    assert [(item["reason"], item["blocked_by"]) for item in line["exits"]] == [(None, "quote_missing")]
+    assert (line["portfolio"]["equity"], line["pnl"]["unrealised"], line["pnl"]["daily_pct"]) == (None, None, None)
+    assert stage.alerts("exit_blocked")
+
+
+def test_without_the_fallback_the_rest_of_an_entry_is_given_up(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path, {"policy.execution.taker_fallback": False})
+    stage.buy_one(ETH)
+
+    lines = stage.play(4)
+
+    assert {order["order_type"] for order in orders(lines)} == {"limit_post_only"}
+    assert {note["reason"] for line in lines for note in line["execution"]["not_sent"]} == {"taker_off"}
+
+
 def test_a_dry_run_decides_and_sends_nothing(tmp_path: Path) -> None:
     stage = set_stage(tmp_path)
     stage.buy_one(ETH)

@@ -73,3 +73,15 @@ def test_one_that_never_arrived_is_called_absent_only_when_it_can_no_longer_live
     assert absent["reconcile"]["resolved"][0]["outcome"] == "ABSENT"
     assert absent["slot"] - sent_slot >= 4  # 31 s of life and 150 s of settling, and three looks
     assert len(made[0].submitted) == len({order.client_order_id for order in made[0].submitted})
+
+
+def test_an_entry_that_the_exchange_keeps_beyond_its_end_is_cancelled_again(tmp_path: Path) -> None:
+    stage, made = _stage(tmp_path)
+    stage.buy_one(ETH)
+    stage.clock.at(1.6, lambda: setattr(made[0], "shows_open", True))
+    stage.clock.at(4.5, lambda: setattr(made[0], "shows_open", False))
+
+    lines = stage.play(6)
+
+    assert len(set(made[0].cancelled[:3])) == 1  # the same order, once in its cycle and once in each later one
+    assert [line["reconcile"]["open_orders"] for line in lines] == [0, 0, 1, 1, 1, 0]
