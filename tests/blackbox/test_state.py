@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import ExitCode
-from tests.blackbox.bot import REHEARSAL, Bot
+from tests.blackbox.bot import REAL_TIME, REHEARSAL, Bot
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +71,18 @@ def test_without_its_state_file_the_bot_goes_on_from_the_journal(used_bot: Bot) 
     assert done.code == 0
     assert "rebuilt from" in done.output
     assert used_bot.lines()[-1]["slot"] == used_bot.lines()[-2]["slot"] + 1
+
+
+@pytest.mark.parametrize("pace", [pytest.param(REAL_TIME, id="real time"), pytest.param(REHEARSAL, id="virtual time")])
+def test_slots_of_another_length_are_refused_instead_of_waited_for(bot: Bot, pace: Sequence[str]) -> None:
+    assert bot.run([*pace, "--interval", "1"]).code == 0
+
+    done = bot.run([*pace, "--interval", "3600"])
+
+    assert done.code == ExitCode.REFUSED, done.text
+    assert "--interval" in done.errors
+    assert "Traceback" not in done.text
+    assert bot.count_lines() == 1
 
 
 def _contents(folder: Path) -> dict[str, bytes]:

@@ -17,7 +17,7 @@ def test_a_fast_rehearsal_in_a_terminal_shows_a_bar_and_ends_with_the_cursor_bac
     assert code == 0
     assert "200/200" in seen
     assert "equity" in seen
-    assert seen.rstrip().endswith(f"{ESCAPE}[?25h")
+    assert seen.rfind(f"{ESCAPE}[?25h") > seen.rfind(f"{ESCAPE}[?25l") > 0
     assert "Traceback" not in seen
     assert bot.count_lines() == 200
 
