@@ -28,6 +28,14 @@ def test_it_is_seen_within_two_seconds_stops_every_line_and_resumes_when_removed
     assert bot.log().count(ALERT) == 1
 
 
+def test_it_is_seen_in_the_middle_of_a_wait_for_the_next_minute(bot: Bot) -> None:
+    process = bot.start_and_wait(["--market", "simulated", "--loop", "--interval", "60"])
+
+    bot.kill_file.touch()
+
+    assert wait_until(lambda: ALERT in bot.log(), process) < SEEN_WITHIN_SECONDS
+
+
 def test_there_at_the_start_it_stops_the_first_cycle(bot: Bot) -> None:
     bot.data.mkdir()
     bot.kill_file.touch()
