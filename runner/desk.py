@@ -122,6 +122,11 @@ class Desk:
                 cycle.quotes[product_id] = quote
                 cycle.facts.append(f"{product_id}|{quote.bid}|{quote.ask}|{quote.at.timestamp()}".encode())
 
+    def equity_words(self) -> str:
+        """Return the last mark for people, to the cent."""
+        equity = self.book.ledger.equity
+        return "unknown" if equity is None else f"{equity:.2f}"
+
     def held(self) -> list[ProductId]:
         """Return the products of our lots, each once, in the order of their entry."""
         return list(dict.fromkeys(lot.product_id for lot in self.book.ledger.lots.values()))

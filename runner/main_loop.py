@@ -90,7 +90,7 @@ class TradingLoop:
         ):
             for tick in self._ticks(desk):
                 status = self.run_cycle(tick, desk)
-                advance(f"{status.value}, equity {desk.book.ledger.equity}")
+                advance(f"{status.value}, equity {desk.equity_words()}")
 
     def _ticks(self, desk: Desk) -> Iterator[Tick]:
         """Yield each turn when its time has come; every wait watches for a stop and for the kill switch."""

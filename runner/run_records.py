@@ -16,6 +16,7 @@ from runner.desk import Desk
 from runner.options import ROOT
 from runner.recovery import events_after
 from runner.schedule import MinuteGrid, Tick
+from runner.terminal import say
 from runner.venues import Outside
 
 
@@ -131,3 +132,8 @@ def finish_run(desk: Desk, reason: str) -> None:
     desk.book.record(RunStopped(at=desk.clock.now(), reason=reason), durable=True)
     desk.save_snapshot()
     desk.log.info("run %s stopped: %s", desk.run.run_id, reason)
+    say(
+        f"Stopped ({reason}) after {desk.memory.cycles_done} cycles: equity {desk.equity_words()}, "
+        f"realised {desk.book.ledger.realised:.2f}, fees {desk.book.ledger.fees:.2f}, "
+        f"{len(desk.book.ledger.lots)} open positions. The same command goes on from here."
+    )

@@ -23,7 +23,12 @@ from runner.options import RunOptions
 VIRTUAL_START = datetime(2026, 1, 5, tzinfo=UTC)
 """A rehearsal of the simulated market in virtual time begins on this Monday."""
 
-WARM_UP = timedelta(days=1)
+HISTORY_BEFORE_REPLAY = timedelta(hours=12)
+"""
+A replay begins so far into its data: before that, the volume of 24 hours says little about a product.
+
+Until a product's window is full, a day into the data, the lines say `warming_up`.
+"""
 
 
 class TradableMarket(MarketData, PaperMarket, Protocol):
@@ -106,9 +111,11 @@ def _replay(settings: Settings, options: RunOptions, path: Path) -> Outside:
     is_virtual = options.speed != "real"
     clock: VirtualClock | SystemClock = VirtualClock(VIRTUAL_START) if is_virtual else SystemClock()
     replay = open_replay(path, settings.app.market_model, clock.now)
-    clock.start_at(replay.first_start + WARM_UP)
+    clock.start_at(replay.first_start + HISTORY_BEFORE_REPLAY)
     if clock.now() >= replay.end:
-        raise ConfigError(f"{path}: its candles span less than the day that is needed for warming up; use longer files")
+        raise ConfigError(
+            f"{path}: its candles span less than half a day, and a whole one only warms up; use longer files"
+        )
     return Outside(
         clock=clock,
         market=replay.market,

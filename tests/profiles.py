@@ -1,6 +1,14 @@
-"""Configurations for tests, as changes to the shipped one: `shipped_documents(BUSY)` in tests/config_files.py."""
+"""
+Configurations for tests, as changes to the shipped one: `shipped_documents(BUSY)` in tests/config_files.py.
 
+`python -m tests.profiles FOLDER` writes the busy one, for `--config-dir FOLDER`.
+"""
+
+import sys
 from collections.abc import Mapping
+from pathlib import Path
+
+from tests.config_files import shipped_documents, write_config
 
 BUSY: Mapping[str, object] = {
     # Lower thresholds: something happens in most minutes.
@@ -43,3 +51,7 @@ BUSY: Mapping[str, object] = {
     "policy.execution.maker_fee_bps": 1,
     "policy.execution.taker_fee_bps": 3,
 }
+
+
+if __name__ == "__main__":
+    write_config(Path(sys.argv[1]), shipped_documents(BUSY))

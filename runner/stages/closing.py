@@ -85,7 +85,7 @@ def _log_cycle(cycle: Cycle, status: Status, standing: Standing, desk: Desk) -> 
         "cycle %d: %s, equity %s, %d positions, %.2f s",
         cycle.tick.slot,
         status.value if cycle.reason is None else f"{status.value} ({cycle.reason.value})",
-        "unknown" if standing.equity is None else round(standing.equity, 2),
+        "unknown" if standing.equity is None else f"{standing.equity:.2f}",
         len(standing.ledger.lots),
         cycle.total_seconds,
     )

@@ -18,10 +18,8 @@ from tests.profiles import BUSY
 from tests.program_runs import Run, figures, run_program, run_together
 
 CANDLES = ROOT.parent / "shared" / "data"
-DAYS = 19
-WARM_UP_MINUTES = 1440
-BUSY_CYCLES = 4 * 1440
-CUT_AFTER_CYCLES = 700
+MINUTES_BEFORE_THE_FIRST_CYCLE = 720
+CUT_AFTER_CYCLES = 1420
 
 pytestmark = pytest.mark.skipif(
     not CANDLES.is_dir(), reason="NO CANDLES: ../shared/data is not there, so no replay of real prices was tested"
@@ -37,11 +35,11 @@ def busy_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def replays(busy_config: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
-    """All candles in the shipped configuration; the first days of them in the busy one."""
+    """All candles, in the shipped configuration and in the busy one."""
     shipped, busy = tmp_path_factory.mktemp("shipped-replay"), busy_config.parent
     one, two = run_together(
         lambda: run_program(shipped, replay(CANDLES, "--loop")),
-        lambda: run_program(busy, replay(CANDLES, "--cycles", str(BUSY_CYCLES)), config_dir=busy_config),
+        lambda: run_program(busy, replay(CANDLES, "--loop"), config_dir=busy_config),
     )
     return one, two
 
@@ -60,8 +58,8 @@ def test_a_replay_goes_on_to_the_last_candle(reports: tuple[Report, Report], rep
     rows = max(_rows(path) for path in CANDLES.iterdir())
 
     cycles = reports[0].lines
-    assert cycles == rows - WARM_UP_MINUTES, figures(replays[0], cycles)
-    assert cycles > (DAYS - 1) * 1440
+    assert cycles == rows - MINUTES_BEFORE_THE_FIRST_CYCLE, figures(replays[0], cycles)
+    assert cycles > 27_000
 
 
 @pytest.mark.parametrize("profile", [pytest.param(0, id="shipped"), pytest.param(1, id="busy")])
