@@ -7,6 +7,7 @@ The trading loop: one decision cycle per minute.
 Run it with `python -m runner.main_loop --help`, or through `./app_run_live.sh`, which makes the environment first.
 """
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -135,6 +136,7 @@ class TradingLoop:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = parse_options(sys.argv[1:] if arguments is None else arguments)
+    os.umask(0o077)  # what we write is for its owner alone
     try:
         loop = TradingLoop(options=options)
         _stop_on_signals(loop)

@@ -8,12 +8,11 @@ from core.exits import due_exits, new_peaks
 from core.model.guards import Breaker, TradingState
 from core.model.records import BreakerChanged
 from core.ports import KillCommand, Severity
+from core.risk.last_hop import MAY_SELL
 from runner.cycle import Cycle, Reason
 from runner.desk import Desk
 from runner.reconcile import Reconciled
 from runner.stages import planning, views
-
-MAY_SELL = (TradingState.ARMED, TradingState.REDUCE_ONLY)
 
 _SEVERITIES = {
     Breaker.STALE_DATA: Severity.WARNING,
