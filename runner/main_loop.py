@@ -153,6 +153,8 @@ def _stop_on_signals(loop: TradingLoop) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask_to_stop)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup has its way
+        signal.signal(signal.SIGHUP, ask_to_stop)
 
 
 if __name__ == "__main__":

@@ -112,8 +112,8 @@ def _check_identity(data_dir: Path, ledger: Ledger, identity: Identity) -> None:
     found = Identity(mode=ledger.mode, account=ledger.account, venue=ledger.venue)
     if found != identity:
         raise StartRefused(
-            f"{data_dir} belongs to {found}; this start is {identity}. Archive it first "
-            "(python -m tools.rehearsal archive), or use another directory (--data-dir)"
+            f"{data_dir} belongs to {found}; this start is {identity}. Move it away together with its logs to begin "
+            "afresh, or use other directories (--data-dir, --logs-dir)"
         )
 
 

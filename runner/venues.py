@@ -9,6 +9,7 @@ from typing import Protocol
 
 from core.errors import ConfigError, StartRefused
 from core.model.ledger import Ledger
+from core.model.market import MINUTE_SECONDS
 from core.model.orders import FeeRates
 from core.ports import Broker, Clock, MarketData
 from core.settings import Settings
@@ -88,6 +89,12 @@ def paper_account(settings: Settings, market: TradableMarket, clock: Clock) -> O
     )
 
 
+def _account(name: str, settings: Settings) -> str:
+    """Return the account's name; slots of another length than a minute's must not be mixed with those."""
+    seconds = settings.app.loop.interval_seconds
+    return name if seconds == MINUTE_SECONDS else f"{name}-every-{seconds}s"
+
+
 def _simulated(settings: Settings, options: RunOptions, *, is_auto: bool) -> Outside:
     section = settings.app.simulation
     if options.seed is not None:
@@ -100,7 +107,7 @@ def _simulated(settings: Settings, options: RunOptions, *, is_auto: bool) -> Out
         clock=clock,
         market=market,
         open_broker=paper_account(settings, market, clock),
-        account=f"paper-seed-{section.seed}" + ("-virtual" if is_virtual else ""),
+        account=_account(f"paper-seed-{section.seed}" + ("-virtual" if is_virtual else ""), settings),
         is_virtual=is_virtual,
         ends_at=None,
         note=f"{why}embedded simulated exchange, seed {section.seed}; invented prices, no evidence for real ones",
@@ -120,7 +127,7 @@ def _replay(settings: Settings, options: RunOptions, path: Path) -> Outside:
         clock=clock,
         market=replay.market,
         open_broker=paper_account(settings, replay.market, clock),
-        account="paper",
+        account=_account("paper", settings),
         is_virtual=is_virtual,
         ends_at=replay.end,
         note="recorded candles; quotes and depth are modelled (app.yaml: market_model)",

@@ -54,6 +54,8 @@ class RecordFile:
         try:
             if self._descriptor is None:
                 self._descriptor = self._create(line)
+            elif not durable_files.is_still_at(self._path, self._descriptor, self._place.offset):
+                raise self._failed(OSError("the file was removed, replaced or changed by somebody else"))
             else:
                 durable_files.write_whole(self._descriptor, line)
         except OSError as error:

@@ -62,6 +62,16 @@ def write_whole(descriptor: int, data: bytes) -> None:
         raise OSError(f"short write: {written} of {len(data)} bytes")
 
 
+def is_still_at(path: Path, descriptor: int, size: int) -> bool:
+    """Tell whether an open file is the one that its path names, and has the size that we gave it."""
+    held = os.fstat(descriptor)
+    try:
+        named = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return held.st_size == size and os.path.samestat(held, named)
+
+
 def sync(descriptor: int) -> None:
     """Return when a file's content is on the disk. Never repeat one that failed: the kernel has dropped the pages."""
     os.fsync(descriptor)

@@ -25,7 +25,7 @@ def guard(cycle: Cycle, desk: Desk) -> None:
     """Check what must hold before anything is done: our lock, the clock, the configuration on disk, the kill switch."""
     if not desk.lock.is_ours():
         raise AlreadyRunning(
-            "the lock file of the data directory was replaced while running: another process may own it"
+            "the lock file, or its directory, was removed or replaced while running: another process may own it"
         )
     _measure_clock_jump(desk)
     _notice_config_drift(desk)
@@ -155,8 +155,9 @@ def breakers(cycle: Cycle, desk: Desk) -> None:
     for change in judge(desk.book.ledger.breakers, seen, Limits.of(desk.settings), desk.clock.now()):
         desk.book.record(change, durable=True)
         _report_breaker(change, desk)
-    if not cycle.is_over and desk.state() is not TradingState.ARMED:
-        cycle.end(Reason.HALTED if desk.state() is TradingState.HALTED else Reason.BREAKER)
+    state = desk.state()
+    if state is not TradingState.ARMED:
+        cycle.end(Reason.HALTED if state is TradingState.HALTED else Reason.BREAKER)
 
 
 def _report_breaker(change: BreakerChanged, desk: Desk) -> None:

@@ -62,7 +62,7 @@ def test_a_data_directory_removed_while_running_ends_the_run(bot: Bot) -> None:
     shutil.rmtree(bot.data)
     output, errors = process.communicate(timeout=5)
 
-    assert process.returncode == ExitCode.ALREADY_RUNNING
+    assert process.returncode == ExitCode.IO
     assert errors.startswith("❌ ")
     assert "Traceback" not in output + errors
 

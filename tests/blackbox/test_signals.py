@@ -13,7 +13,7 @@ END_SECONDS_MAX = 2.0
 WAITING = ("--market", "simulated", "--loop", "--interval", "60")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_waiting_for_the_next_slot_ends_the_run_in_order(bot: Bot, number: signal.Signals) -> None:
     process = bot.start_and_wait(WAITING)
 

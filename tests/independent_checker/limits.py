@@ -35,8 +35,10 @@ class Limits:
         return Decimal(str(self.execution[f"{liquidity.lower()}_fee_bps"])) / 10_000
 
     def positions_max(self, regime: str | None) -> int:
-        """Return the smaller of the two caps on positions; 0 in a regime without a policy."""
-        own = self.regime.get(regime or "", {"max_open_positions": 0})["max_open_positions"]
+        """Return the smaller of the two caps on positions; the common one alone when the line tells no regime."""
+        if regime is None:
+            return int(self.risk["max_open_positions"])
+        own = self.regime.get(regime, {"max_open_positions": 0})["max_open_positions"]
         return min(int(self.risk["max_open_positions"]), int(own))
 
     def theme_caps(self, product: str) -> list[tuple[str, list[str], Decimal]]:

@@ -213,6 +213,20 @@ def test_a_disk_error_while_appending_ends_the_run_with_its_own_code_and_loses_n
     assert [position["product"] for position in line["portfolio"]["positions"]] == ["ETH-USD"]
 
 
+@pytest.mark.parametrize("victim", ["journal.jsonl", "247trader-v2_audit.jsonl"])
+def test_a_record_file_removed_while_running_ends_the_run_in_the_next_cycle(tmp_path: Path, victim: str) -> None:
+    stage = set_stage(tmp_path)
+    folder = stage.data if victim.startswith("journal") else stage.audit_file.parent
+    stage.clock.at(1.5, (folder / victim).unlink)
+    stage.buy_one(ETH)
+
+    error = stage.refused(cycles=5)
+
+    assert error.exit_code == ExitCode.IO
+    assert victim in str(error)
+    assert len(stage.lines()) in (0, 2)
+
+
 class _DiskThatFills:
     """`write_whole` that writes half of a record and says ENOSPC, for one file, from some moment on."""
 

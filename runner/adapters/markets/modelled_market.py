@@ -96,6 +96,7 @@ class ModelledMarket:
         self._now = now
         self._listings: Mapping[ProductId, Listing] = {item.product.product_id: item for item in feed.listings}
         self._day_volumes: dict[ProductId, _DayVolume] = {}
+        self._hour_volumes: dict[ProductId, dict[int, tuple[float, float]]] = {}
 
     @property
     def venue(self) -> str:
@@ -214,11 +215,24 @@ class ModelledMarket:
         known = self._day_volumes.get(product.product_id)
         if known is not None and known.hour == hour:
             return known
-        base, quote = self._feed.volumes(product.product_id, hour - DAY_SECONDS, hour)
+        base, quote = self._volumes_before(product.product_id, hour)
         level = _units_down(base / DAY_MINUTES * listing.depth_fraction, product.base_increment)
         found = _DayVolume(hour, min(level, product.base_max_size), Decimal(int(quote)))
         self._day_volumes[product.product_id] = found
         return found
+
+    def _volumes_before(self, product_id: ProductId, hour: int) -> tuple[float, float]:
+        """Add up the 24 hours before `hour`; an hour that is over is counted once."""
+        hours = self._hour_volumes.setdefault(product_id, {})
+        for old in [start for start in hours if start < hour - DAY_SECONDS]:
+            del hours[old]
+        base = quote = 0.0
+        for start in range(hour - DAY_SECONDS, hour, HOUR_SECONDS):
+            if start not in hours:
+                hours[start] = self._feed.volumes(product_id, start, start + HOUR_SECONDS)
+            base += hours[start][0]
+            quote += hours[start][1]
+        return base, quote
 
 
 class _Touch(NamedTuple):

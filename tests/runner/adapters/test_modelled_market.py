@@ -48,7 +48,7 @@ class NotingFeed:
 
     def volumes(self, product_id: ProductId, first: int, end: int) -> tuple[float, float]:
         self.closed_ends.append(end)
-        volume = self._candle.volume * self.traded_minutes
+        volume = self._candle.volume * self.traded_minutes * (end - first) / 86400
         return volume, volume * self._candle.close
 
 

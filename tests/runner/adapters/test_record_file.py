@@ -149,17 +149,42 @@ def test_a_full_disk_ends_the_writer_for_good() -> None:
         log.append({"n": 1}, durable=False)
 
 
-def test_a_failed_sync_is_never_repeated() -> None:
-    reading, writing = os.pipe()
-    log = RecordFile(Path("pipe"), START, writing, synced=True)
+def test_a_failed_sync_is_never_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = RecordFile(tmp_path / "log.jsonl", START, None, synced=True)
+    log.append({"n": 1}, durable=True)
+    syncs: list[int] = []
 
-    log.append({"n": 1}, durable=False)
-    with pytest.raises(RecordNotDurable, match="Invalid argument"):  # a pipe takes bytes, but cannot be synced
+    def fail(descriptor: int) -> None:
+        syncs.append(descriptor)
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("runner.records.durable_files.sync", fail)
+
+    with pytest.raises(RecordNotDurable, match="Input/output error"):
         log.append({"n": 2}, durable=True)
     with pytest.raises(RecordNotDurable, match="nothing more is written"):
         log.synced_place()
     log.close()
-    os.close(reading)
+    assert len(syncs) == 1
+
+
+@pytest.mark.parametrize("change", ["removed", "replaced", "emptied", "appended to"])
+def test_a_file_that_somebody_else_changes_takes_no_further_record(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "log.jsonl"
+    log = RecordFile(path, START, None, synced=True)
+    log.append({"n": 1}, durable=True)
+    if change in ("removed", "replaced"):
+        path.rename(tmp_path / "elsewhere")
+    if change == "replaced":
+        path.write_bytes((tmp_path / "elsewhere").read_bytes())
+    if change == "emptied":
+        path.write_bytes(b"")
+    if change == "appended to":
+        path.write_bytes(path.read_bytes() + b"{}\n")
+
+    with pytest.raises(RecordNotDurable, match="by somebody else"):
+        log.append({"n": 2}, durable=True)
+    log.close()
 
 
 SHORT_WRITE = """
