@@ -107,11 +107,6 @@ class ProductWindow:
         self._recent_volumes = deque(repeat(0, RECENT_VOLUME_MINUTES), RECENT_VOLUME_MINUTES)
         self._recent_volume = self._volume = 0
 
-    @property
-    def is_warm(self) -> bool:
-        """Tell whether the window covers 1440 minutes."""
-        return self._count == WINDOW_MINUTES
-
     def push(self, candle: Candle) -> bool:
         """
         Take one closed minute. Return False, changing nothing, when it is not newer than the last one.
@@ -218,7 +213,7 @@ class ProductWindow:
 
         `move_24h` is measured from the oldest candle's open: the price 1440 minutes before the last close. The z-score
         is (close - mean) / population standard deviation of the last `mean_reversion_minutes` closes, the last one
-        included, and 0 when they are all equal; `volatility_fraction` is that standard deviation over that mean.
+        included, and 0 when they are all equal.
         `volume_ratio` is the rate of the last 15 minutes over the window's, 0 when nothing traded. `up_share` leaves
         out candles that closed where the one before did, and is 0.5 when there are no others.
         """
@@ -246,9 +241,7 @@ class ProductWindow:
         zscore = (count * self._reversion_closes[-1] - total) / scatter if scatter else 0.0
 
         # In the order of its fields, which is twice as fast as by keywords.
-        return Features(
-            start, close, move_15m, move_60m, move_24h, ratio, breakout, momentum, up_share, zscore, scatter / total
-        )
+        return Features(start, close, move_15m, move_60m, move_24h, ratio, breakout, momentum, up_share, zscore)
 
 
 def _fitting(key: str, minutes: int, least: int) -> int:

@@ -60,7 +60,7 @@ def _stirring(features: Mapping[ProductId, Features], settings: TriggerSettings)
     limit_momentum = settings.momentum_min_move_fraction
     limit_zscore = settings.mean_reversion_min_zscore
     stirring = []
-    for product_id, (_, _, move_15m, move_60m, _, _, breakout, momentum, _, zscore, _) in features.items():
+    for product_id, (_, _, move_15m, move_60m, _, _, breakout, momentum, _, zscore) in features.items():
         if not (
             -limit_15m < move_15m < limit_15m
             and -limit_60m < move_60m < limit_60m

@@ -298,7 +298,6 @@ def make_features(
         momentum=momentum,
         up_share=up_share,
         zscore=zscore,
-        volatility_fraction=0.001,
     )
 
 

@@ -1,37 +1,20 @@
 """
-Exact numbers: parsing, rounding and printing of Decimal amounts.
+Exact numbers: rounding and printing of Decimal amounts.
 
 Every rounding of an amount in this program happens here, and each call says which way.
 The decimal context is Python's default (28 digits): a size of 18 digits times a price of
 10 digits is exact; `FEE_STEP` and `COST_STEP` keep products of three numbers short.
 """
 
-import re
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 ZERO = Decimal(0)
-ONE = Decimal(1)
 
 COST_STEP = Decimal("0.00000001")
 """Grain of fees and of a lot's cost share, in quote currency."""
 
 EXACT_DIGITS = 100
 """Context precision of the books: products and sums of amounts of up to 36 digits never round by accident."""
-
-_AMOUNT = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
-
-
-def parse_amount(text: str) -> Decimal:
-    """
-    Read a plain decimal string.
-
-    Raises:
-        ValueError: Not plain ASCII digits with an optional sign and point: no exponent,
-            no NaN or Infinity, no underscore, no blank.
-    """
-    if not _AMOUNT.fullmatch(text):
-        raise ValueError(f"not a plain decimal amount: {text!r}")
-    return Decimal(text)
 
 
 def plain(amount: Decimal) -> str:

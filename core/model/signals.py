@@ -57,7 +57,6 @@ class Features(NamedTuple):
     momentum: float
     up_share: float
     zscore: float
-    volatility_fraction: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

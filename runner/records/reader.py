@@ -157,36 +157,6 @@ def start_of_last_file(path: Path) -> Place:
     return Place(segment=number, seq=seq - 1, hash=previous)
 
 
-def tail_record(path: Path) -> Record | None:
-    """
-    Return the last whole record of a file without reading the file; None when it has none.
-
-    Only this record's own hash is verified; the place's segment is the one that the file has or will get.
-
-    Raises:
-        StateUnusable: The file cannot be read.
-    """
-    size = _size(path)
-    if not size:
-        return None
-    span = _CHUNK_BYTES
-    with _opened(path) as file:
-        while True:
-            start = max(size - span, 0)
-            file.seek(start)
-            lines = file.read(size - start).splitlines(keepends=True)
-            offset = size
-            for line in reversed(lines if start == 0 else lines[1:]):
-                if (digest := own_hash(line)) is not None:
-                    seq, _ = _link_of(line, path)
-                    place = Place(segment=ended_segments(path) + 1, offset=offset, seq=seq, hash=digest)
-                    return Record(_body(line, path, place), place)
-                offset -= len(line)
-            if start == 0 or span > 2 * RECORD_BYTES_MAX:
-                return None
-            span *= 4
-
-
 def _size(path: Path) -> int | None:
     try:
         return size_of(path)

@@ -41,19 +41,17 @@ def a_day(**closes_at: float) -> list[Candle]:
 def test_it_is_warm_with_the_last_of_1440_minutes() -> None:
     almost = window_of(a_day()[:-1])
 
-    assert not almost.is_warm
     assert almost.features() is None
 
     almost.push(a_day()[-1])
 
-    assert almost.is_warm
     assert almost.features() is not None
 
 
 def test_an_empty_window_has_no_last_candle() -> None:
     window = ProductWindow(SETTINGS)
 
-    assert (window.last_start, window.last_close, window.is_warm, window.features()) == (None, None, False, None)
+    assert (window.last_start, window.last_close, window.features()) == (None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -102,8 +100,8 @@ def test_the_longest_gap_that_is_filled_is_one_minute_shorter_than_the_window() 
     filled = window_of([*a_day(), make_candle(DAY - 1 + DAY)])
     restarted = window_of([*a_day(), make_candle(DAY - 1 + DAY + 1)])
 
-    assert filled.is_warm
-    assert not restarted.is_warm
+    assert filled.features() is not None
+    assert restarted.features() is None
     assert restarted.last_start == 2 * DAY * 60
 
 
@@ -221,10 +219,9 @@ def test_the_zscore_counts_standard_deviations_with_the_last_close_included() ->
     found = features_of(a_day(m1437=100.0, m1438=100.0, m1439=108.0), chosen)
 
     assert found.zscore == pytest.approx((108 - 102) / math.sqrt(12))
-    assert found.volatility_fraction == pytest.approx(math.sqrt(12) / 102)
 
 
 def test_a_flat_market_has_no_zscore() -> None:
     found = features_of(a_day())
 
-    assert found.zscore == found.volatility_fraction == 0.0
+    assert found.zscore == 0.0

@@ -85,7 +85,6 @@ def recomputed(candles: Sequence[Candle], trigger_settings: TriggerSettings) -> 
         momentum=last / closes[-1 - trigger_settings.momentum_minutes] - 1,
         up_share=ups / moved if moved else 0.5,
         zscore=(count * steps[-1] - total) / scatter if scatter else 0.0,
-        volatility_fraction=scatter / total,
     )
 
 
@@ -128,7 +127,7 @@ def test_a_wild_past_leaves_no_trace_a_day_later() -> None:
 
     found = features_of(wild + calm)
 
-    assert found.zscore == found.volatility_fraction == found.move_24h == found.breakout_fraction == 0.0
+    assert found.zscore == found.move_24h == found.breakout_fraction == 0.0
     assert found.volume_ratio == 1.0
 
 

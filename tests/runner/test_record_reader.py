@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import StateUnusable
-from runner.records.chain import Record
-from runner.records.reader import ChainReader, tail_record
+from runner.records.reader import ChainReader
 from tests.record_builders import continue_chain, read_numbers, torn_of, write_records
 
 
@@ -176,35 +175,3 @@ def test_a_place_beyond_the_end_halts(path: Path) -> None:
     path.unlink()
     with pytest.raises(StateUnusable, match="missing"):
         list(ChainReader(path, place))
-
-
-# --- the last record ---
-
-
-def last_number(path: Path) -> object:
-    record: Record | None = tail_record(path)
-    return None if record is None else record.body["n"]
-
-
-def test_the_last_record_is_found_without_reading_the_file(path: Path) -> None:
-    log = write_records(path, 1)
-    log.append({"n": 2, "long": "x" * 200_000}, durable=True)
-    place = log.synced_place()
-
-    record = tail_record(path)
-
-    assert record is not None
-    assert (record.body["n"], record.place) == (2, place)
-
-
-def test_a_torn_tail_is_passed_over_to_the_last_whole_record(path: Path) -> None:
-    assert last_number(path) is None
-    write_records(path, 1, 2).close()
-    whole = path.read_bytes()
-
-    path.write_bytes(whole + b'{"n":3')
-    assert last_number(path) == 2
-    path.write_bytes(whole + b"garbage\n")
-    assert last_number(path) == 2
-    path.write_bytes(b"garbage")
-    assert last_number(path) is None

@@ -21,16 +21,6 @@ from runner.adapters.configuration.strict_yaml import parse_strict
 FILE_BYTES_MAX = 256 * 1024
 
 
-def load_settings(config_dir: Path) -> Settings:
-    """
-    Return the settings of a configuration in which no check finds an error; warnings do not block.
-
-    Raises:
-        ConfigError: A file cannot be read, or a check failed; one line per finding.
-    """
-    return settings_of(load_documents(config_dir))
-
-
 def settings_of(documents: Mapping[str, Document]) -> Settings:
     """
     Return the settings of parsed files in which no check finds an error; warnings do not block.

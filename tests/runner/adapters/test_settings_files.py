@@ -13,7 +13,7 @@ from runner.adapters.configuration.settings_files import (
     document_hashes,
     examine,
     load_documents,
-    load_settings,
+    settings_of,
 )
 from tests.config_files import SHIPPED, shipped_documents, write_config
 
@@ -30,7 +30,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def test_the_shipped_configuration_loads_and_trades_on_paper() -> None:
-    settings = load_settings(SHIPPED)
+    settings = settings_of(load_documents(SHIPPED))
 
     assert settings.app.app.mode.value == "PAPER"
     assert settings.app.exchange.read_only is True
@@ -41,7 +41,7 @@ def test_an_error_of_a_check_blocks_and_says_what_to_do(tmp_path: Path) -> None:
     write_config(tmp_path, shipped_documents({"policy.risk.max_open_positions": 6}))
 
     with pytest.raises(ConfigError) as caught:
-        load_settings(tmp_path)
+        settings_of(load_documents(tmp_path))
 
     assert str(caught.value).startswith(
         "ERROR UNSAFE_POSITIONS_OVER_TOTAL policy.yaml: risk.max_open_positions = 6: 6 positions of 5.0 % are 30.0 %"
@@ -53,7 +53,7 @@ def test_an_error_of_a_check_blocks_and_says_what_to_do(tmp_path: Path) -> None:
 def test_a_warning_does_not_block(tmp_path: Path) -> None:
     write_config(tmp_path, shipped_documents({"policy.risk.max_total_at_risk_pct": 80}))
 
-    settings = load_settings(tmp_path)
+    settings = settings_of(load_documents(tmp_path))
 
     assert settings.policy.risk.max_total_at_risk_fraction > 0
     assert [finding.code for finding in examine(tmp_path)] == ["WARNING_HIGH_EXPOSURE"]
@@ -64,7 +64,7 @@ def test_a_limit_that_is_not_set_blocks_by_name(tmp_path: Path, path: str) -> No
     write_config(tmp_path, shipped_documents({path: None}))
 
     with pytest.raises(ConfigError, match="MISSING_KEY") as caught:
-        load_settings(tmp_path)
+        settings_of(load_documents(tmp_path))
 
     assert f"{path.partition('.')[2]} = (missing): there is no default. Fix: set it: " in str(caught.value)
 
