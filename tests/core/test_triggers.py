@@ -88,7 +88,7 @@ def test_a_fall_is_never_reported_as_a_rise() -> None:
 
 
 def test_unreadable_numbers_fire_nothing() -> None:
-    unreadable = Features(0, *(math.nan for _ in range(10)))
+    unreadable = Features(0, *(math.nan for _ in range(9)))
 
     assert scan({BTC: unreadable}, ALL_SCORES) == ()
 
