@@ -101,7 +101,8 @@ def _folded(reader: ChainReader, ledger: Ledger, path: Path) -> Ledger:
         except (ValueError, StateUnusable) as error:
             raise StateUnusable(
                 f"{path}, seq {record.place.seq}: {error}. Its hash is right: another version, or "
-                "a defect of this program wrote it. Nothing was changed; keep the file, and archive the directory"
+                "a defect of this program wrote it. Nothing was changed; keep the file, and move the directory away to "
+                "begin afresh"
             ) from error
     return ledger
 
@@ -122,12 +123,12 @@ def _check_journal_is_there(path: Path, snapshot: Snapshot | None) -> None:
     if size == 0:
         raise StateUnusable(
             f"{path} is empty, and this program never leaves it so: its records are lost. Nothing was changed. Restore "
-            "it from a backup, or archive the directory and begin afresh"
+            "it from a backup, or move the whole directory away (hidden files, too) to begin afresh"
         )
     if snapshot is not None and size is None and not ended_segments(path):
         raise StateUnusable(
             f"{path} is missing, but there is a snapshot ({STATE_NAME}) of its seq {snapshot.place.seq}. Nothing was "
-            "changed. Restore the journal, or archive the directory and begin afresh"
+            "changed. Restore the journal, or move the whole directory away (hidden files, too) to begin afresh"
         )
 
 
