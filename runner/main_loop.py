@@ -96,6 +96,10 @@ class TradingLoop:
     def _ticks(self, desk: Desk) -> Iterator[Tick]:
         """Yield each turn when its time has come; every wait watches for a stop and for the kill switch."""
         tick = desk.grid.first_tick(desk.clock.now(), desk.book.ledger.last_slot)
+        if tick.starts_at > desk.clock.now():
+            desk.log.info(
+                "this minute's slot was used before: the first cycle starts at %s", f"{tick.starts_at:%H:%M:%SZ}"
+            )
         done = 0
         while self.options.cycles is None or done < self.options.cycles:
             if desk.ends_at is not None and tick.starts_at >= desk.ends_at:

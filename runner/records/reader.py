@@ -27,8 +27,8 @@ _SEGMENT_NUMBER = re.compile(r"([0-9]{6})\.jsonl")
 _SEAL_INSIDE = re.compile(rb',"hash":"[0-9a-f]{64}"\}[^\n]')
 _CHUNK_BYTES = 1 << 16
 _WAYS_OUT = (
-    "Nothing was changed. Restore the file from a backup, or move the whole directory away (hidden files, too) to begin "
-    "afresh"
+    "Nothing was changed. Restore the file from a backup, or move the whole directory away (hidden files, too) to "
+    "begin afresh"
 )
 
 
