@@ -1,6 +1,7 @@
 """The end of a cycle: mark the account, write journal and snapshot, one audit line, metrics."""
 
 import logging
+from dataclasses import replace
 
 from core.errors import MarketDataUnavailable
 from core.model.records import FillBooked, Intent, Marked
@@ -29,7 +30,7 @@ def store_and_audit(cycle: Cycle, desk: Desk) -> Status:
     )
     cycle.events = desk.book.take_events()
     _log_trades(cycle, desk)
-    standing = views.standing(cycle, desk)  # the mark has moved day, week and high-water mark
+    standing = replace(standing, ledger=desk.book.ledger)  # the mark has moved day, week and high-water mark
     cycle.alerts, desk.memory.pending_alerts = desk.memory.pending_alerts, []
     cycle.total_seconds = desk.clock.monotonic() - cycle.began
     status = status_of(cycle)
