@@ -52,6 +52,17 @@ BUSY: Mapping[str, object] = {
     "policy.execution.taker_fee_bps": 3,
 }
 
+QUIET: Mapping[str, object] = {
+    "app.simulation.products": 5,
+    "signals.triggers.price_move_15m_pct": 100.0,
+    "signals.triggers.price_move_60m_pct": 100.0,
+    "signals.triggers.volume_spike_min_move_pct": 100.0,
+    "signals.triggers.breakout_min_pct": 100.0,
+    "signals.triggers.momentum_min_move_pct": 100.0,
+    "signals.triggers.mean_reversion_min_zscore": 20.0,
+}
+"""Nothing is ever bought, so that in real time no resting order makes a cycle longer than its slot; a quick start."""
+
 
 if __name__ == "__main__":
     write_config(Path(sys.argv[1]), shipped_documents(BUSY))

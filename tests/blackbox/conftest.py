@@ -7,18 +7,7 @@ import pytest
 
 from tests.blackbox.bot import REAL_TIME, Bot
 from tests.config_files import ROOT, shipped_documents, write_config
-from tests.profiles import BUSY
-
-QUIET = {
-    "app.simulation.products": 5,
-    "signals.triggers.price_move_15m_pct": 100.0,
-    "signals.triggers.price_move_60m_pct": 100.0,
-    "signals.triggers.volume_spike_min_move_pct": 100.0,
-    "signals.triggers.breakout_min_pct": 100.0,
-    "signals.triggers.momentum_min_move_pct": 100.0,
-    "signals.triggers.mean_reversion_min_zscore": 20.0,
-}
-"""Nothing is ever bought, so that in real time no resting order makes a cycle longer than its slot; a quick start."""
+from tests.profiles import BUSY, QUIET
 
 NO_TRADE = "no_candidates_from_triggers"
 

@@ -10,6 +10,8 @@ import pytest
 
 from core.errors import ExitCode
 from tests.blackbox.bot import REHEARSAL, Bot, Ended, clean_environment, copy_checkout, ended, wait_until
+from tests.config_files import shipped_documents, write_config
+from tests.profiles import QUIET
 
 
 @pytest.fixture
@@ -31,6 +33,7 @@ def test_the_loop_works_in_the_checkouts_own_folders_whatever_the_callers(checko
 
 
 def test_the_pid_is_the_launchers_own_and_a_signal_to_it_ends_the_run(checkout: Bot) -> None:
+    write_config(checkout.config_dir, shipped_documents(QUIET))  # in real time a resting order makes a cycle long
     process = _launch(checkout, ["--market", "simulated", "--loop"])
     wait_until(lambda: checkout.count_lines() >= 1, process)
     assert checkout.pid_file.read_text() == f"{process.pid}\n"

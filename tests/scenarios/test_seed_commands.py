@@ -23,8 +23,9 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.config_files import ROOT, SHIPPED
+from tests.config_files import ROOT, SHIPPED, shipped_documents, write_config
 from tests.independent_checker import check
+from tests.profiles import QUIET
 from tests.program_runs import SIMULATED_DAY, Run, run_program
 
 pytestmark = pytest.mark.skipif(
@@ -287,8 +288,9 @@ def test_a_clean_state_as_the_guide_makes_it_starts_again(checkout: Path, tmp_pa
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[tuple[Path, "subprocess.Popen[bytes]"]]:
-    """A checkout in which a bot trades in real time, one cycle a second."""
+    """A checkout in which a bot runs in real time, one cycle a second; a resting order would make a cycle long."""
     folder = laid_out(tmp_path / "live")
+    write_config(folder / "config", {"signals": shipped_documents(QUIET)["signals"]})
     arguments = [
         "--paper",
         "--loop",
