@@ -206,7 +206,7 @@ MARKET_CHECKS = (
     Check("TIER_FLOORS_ORDER", WARNING, "", "a lower tier with stricter floors than a higher one", _tier_floors),
     Check("MIN_ELIGIBLE_UNREACHABLE", ERROR, "", "more eligible products demanded than there can be", _min_eligible),
     Check("BENCHMARK_NOT_IN_TIER", ERROR, "", "a regime benchmark whose candles are not read", _benchmark),
-    Check("LOOKBACK_TOO_LONG", ERROR, "", "a lookback over 1440 minutes", _lookback),
+    Check("LOOKBACK_TOO_LONG", ERROR, "", "a lookback over 1439 minutes", _lookback),
     Check(
         "REGIME_THRESHOLDS_ORDER", ERROR, "", "regime thresholds not ordered crash < bear < bull", _regime_thresholds
     ),
