@@ -57,7 +57,7 @@ def test_not_even_room_for_the_first_line_ends_the_run_with_the_same_words(bot: 
 
 
 def test_a_data_directory_removed_while_running_ends_the_run(bot: Bot) -> None:
-    """Which of its files is missed first, journal (74) or lock (75), depends on the moment; each has its own scenario."""
+    """Which file is missed first, journal (74) or lock (75), depends on the moment; each has its own scenario."""
     process = bot.start_and_wait([*REHEARSAL, "--loop"])
 
     shutil.rmtree(bot.data)
