@@ -13,11 +13,11 @@ from typing import Protocol
 from core.model.market import Book, Candle, Product, ProductId, Quote
 from core.model.orders import (
     Balance,
-    ClientOrderId,
     FeeRates,
     Fill,
     Order,
     OrderId,
+    OrderKey,
     OrderReport,
 )
 
@@ -107,9 +107,18 @@ class Broker(Protocol):
         """
         ...
 
-    def find(self, client_order_id: ClientOrderId) -> OrderReport | None:
+    def preview(self, order: Order) -> str | None:
         """
-        Look one of our orders up by its id, whatever its status; None: not found (it may still appear).
+        Ask whether the venue would take an order, without sending it: None when it would, else its reason.
+
+        Raises:
+            BrokerUnavailable: No answer is not a yes.
+        """
+        ...
+
+    def find(self, key: OrderKey) -> OrderReport | None:
+        """
+        Look one of our orders up, whatever its status; None: not found (it may still appear).
 
         Raises:
             BrokerUnavailable
@@ -128,6 +137,8 @@ class Broker(Protocol):
     def fills(self, since: datetime) -> Sequence[Fill]:
         """
         Return the account's fills at or after `since`, oldest first, ours and foreign ones.
+
+        A fill whose `client_order_id` is empty is known by its `order_id` only.
 
         Raises:
             BrokerUnavailable

@@ -29,14 +29,34 @@ class AppSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeSection:
+    """
+    Coinbase, or what stands in for it. `key_file` empty: the key comes from the environment.
+
+    A skew of our clock above `max_clock_skew_seconds` refuses LIVE.
+    """
+
     market: str
     read_only: bool
+    api_url: str
+    key_file: str
+    request_timeout_seconds: int
+    public_requests_per_second: int
+    private_requests_per_second: int
+    max_clock_skew_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveSection:
+    """What of a real account the bot may count as its own (the least of it and what is there)."""
+
+    capital_usd: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopSection:
     interval_seconds: int
     cycle_deadline_seconds: int
+    market_data_seconds: int
     min_free_disk_mb: int
 
 
@@ -82,6 +102,7 @@ class MarketModel:
 class AppSettings:
     app: AppSection
     exchange: ExchangeSection
+    live: LiveSection
     loop: LoopSection
     logging: LoggingSection
     alerts: AlertsSection
@@ -156,6 +177,25 @@ class ExitPolicy:
     trailing_arms_at_fraction: Decimal
     trailing_stop_fraction: Decimal
     max_exit_slippage_fraction: Decimal
+    exit_slippage_step_fraction: Decimal
+    exit_slippage_limit_fraction: Decimal
+    exit_attempts_per_cycle: int
+
+
+class ProtectionKind(Enum):
+    """How a lot is guarded at the exchange. AUTO: a bracket where the venue takes one, else a stop-limit."""
+
+    AUTO = "auto"
+    BRACKET = "bracket"
+    STOP_LIMIT = "stop_limit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectionPolicy:
+    """`stop_limit_offset_fraction`: how far below its stop price a stop-limit may sell."""
+
+    kind: ProtectionKind
+    stop_limit_offset_fraction: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +213,8 @@ class ExecutionPolicy:
     maker_fee_fraction: Decimal
     taker_fee_fraction: Decimal
     maker_ttl_seconds: int
+    max_requotes: int
+    min_net_edge_fraction: Decimal
     poll_interval_seconds: int
     taker_fallback: bool
     max_slippage_fraction: TierFractions
@@ -197,6 +239,7 @@ class BreakerLimits:
     mismatch_cycles_to_reduce: int
     mismatch_cycles_to_halt: int
     max_clock_jump_seconds: int
+    max_clock_skew_seconds: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +249,7 @@ class PolicySettings:
     position_sizing: PositionSizing
     regime: Mapping[Regime, RegimePolicy]
     exits: ExitPolicy
+    protection: ProtectionPolicy
     execution: ExecutionPolicy
     circuit_breakers: BreakerLimits
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from core.errors import BrokerUnavailable, MarketDataUnavailable, OrderOutcomeUnknown
 from core.model.market import Book, Candle, Product, ProductId, Quote
-from core.model.orders import Balance, ClientOrderId, FeeRates, Fill, Order, OrderId, OrderReport
+from core.model.orders import Balance, FeeRates, Fill, Order, OrderId, OrderKey, OrderReport
 from core.ports import Broker, Clock, MarketData
 
 T = TypeVar("T")
@@ -96,8 +96,11 @@ class MeasuredBroker:
     def cancel(self, order_ids: Sequence[OrderId]) -> None:
         self._health.measured(Channel.BROKER, lambda: self._broker.cancel(order_ids))
 
-    def find(self, client_order_id: ClientOrderId) -> OrderReport | None:
-        return self._health.measured(Channel.BROKER, lambda: self._broker.find(client_order_id))
+    def preview(self, order: Order) -> str | None:
+        return self._health.measured(Channel.BROKER, lambda: self._broker.preview(order))
+
+    def find(self, key: OrderKey) -> OrderReport | None:
+        return self._health.measured(Channel.BROKER, lambda: self._broker.find(key))
 
     def open_orders(self) -> Sequence[OrderReport]:
         return self._health.measured(Channel.BROKER, self._broker.open_orders)

@@ -86,7 +86,7 @@ class Reconciler:
         """Look for an UNKNOWN order; call it absent only when its life, and its token's, is over (design 7)."""
         order = state.order
         now = self._clock.now()
-        report = self._broker.find(order.client_order_id)
+        report = self._broker.find(state.key)
         if report is not None:
             self._outcome(state, Outcome.ACCEPTED, report)
             return
@@ -129,7 +129,7 @@ class Reconciler:
 
     def _follow(self, state: OrderState) -> list[Difference]:
         """Compare one accepted order with its intent, and close it once it is final and all its fills are booked."""
-        report = self._broker.find(state.order.client_order_id)
+        report = self._broker.find(state.key)
         if report is None:
             return []  # not visible yet, or no longer: its fills and the next look decide
         differences = compare_with_intent(state, report)

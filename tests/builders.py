@@ -13,6 +13,7 @@ from core.model.orders import (
     LotId,
     Order,
     OrderId,
+    OrderKey,
     OrderStatus,
     OrderType,
     Outcome,
@@ -31,6 +32,8 @@ from core.settings import (
     Hysteresis,
     PolicySettings,
     PositionSizing,
+    ProtectionKind,
+    ProtectionPolicy,
     RegimePolicy,
     RegimeSettings,
     RiskLimits,
@@ -64,11 +67,15 @@ def make_policy(*, tier_1: str = "0.05", tier_2: str = "0.04", tier_3: str = "0.
             Regime.BEAR: RegimePolicy(size_multiplier=Decimal("0.6"), max_open_positions=3),
             Regime.CRASH: RegimePolicy(size_multiplier=Decimal("0.0"), max_open_positions=0),
         },
+        protection=ProtectionPolicy(kind=ProtectionKind.AUTO, stop_limit_offset_fraction=Decimal("0.03")),
         exits=ExitPolicy(
             trailing_stop_enabled=True,
             trailing_arms_at_fraction=Decimal("0.025"),
             trailing_stop_fraction=Decimal("0.015"),
             max_exit_slippage_fraction=Decimal("0.015"),
+            exit_slippage_step_fraction=Decimal("0.0075"),
+            exit_slippage_limit_fraction=Decimal("0.05"),
+            exit_attempts_per_cycle=3,
         ),
         execution=make_execution_policy(),
         circuit_breakers=make_breaker_limits(),
@@ -111,6 +118,8 @@ def make_execution_policy() -> ExecutionPolicy:
         maker_fee_fraction=Decimal("0.005"),
         taker_fee_fraction=Decimal("0.009"),
         maker_ttl_seconds=20,
+        max_requotes=2,
+        min_net_edge_fraction=Decimal("0.0025"),
         poll_interval_seconds=2,
         taker_fallback=True,
         max_slippage_fraction=TierFractions(tier_1=Decimal("0.002"), tier_2=Decimal("0.004"), tier_3=Decimal("0.006")),
@@ -136,6 +145,7 @@ def make_breaker_limits() -> BreakerLimits:
         mismatch_cycles_to_reduce=2,
         mismatch_cycles_to_halt=3,
         max_clock_jump_seconds=5,
+        max_clock_skew_seconds=5,
     )
 
 
@@ -419,6 +429,11 @@ def make_order(
         limit_price=Decimal(price),
         end_time=NOON + timedelta(seconds=end_seconds) if order_type is OrderType.POST_ONLY else None,
     )
+
+
+def make_key(client_order_id: ClientOrderId, product_id: ProductId = BTC) -> OrderKey:
+    """Return where to look for an order whose exchange id nobody knows."""
+    return OrderKey(client_order_id=client_order_id, order_id=None, product_id=product_id, since=NOON)
 
 
 def make_order_state(

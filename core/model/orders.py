@@ -20,17 +20,20 @@ class Side(Enum):
 
 
 class OrderType(Enum):
-    """The two kinds we send. Values appear in the audit as `order_type`."""
+    """The kinds we send. Values appear in the audit as `order_type`."""
 
     POST_ONLY = "limit_post_only"  # rests or is rejected; good till `end_time`
     IOC = "limit_ioc"  # takes what is there up to its limit; the rest is cancelled
+    STOP_LIMIT = "stop_limit"  # a sell that wakes when a trade reaches `stop_price`; good till cancelled
+    BRACKET = "bracket"  # a sell that rests at `limit_price` and, at `stop_price`, sells below it; good till cancelled
 
 
 class Purpose(Enum):
-    """Why an order exists. An ENTRY increases risk, an EXIT reduces it."""
+    """Why an order exists. An ENTRY increases risk, an EXIT reduces it, a PROTECTION rests to guard a lot."""
 
     ENTRY = "entry"
     EXIT = "exit"
+    PROTECTION = "protection"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +42,9 @@ class Order:
     One order exactly as it is sent. Sizes in base currency, price in quote per base.
 
     `lot_id`: the lot that an exit closes; for an entry the lot that it opens or grows.
-    `end_time`: when a resting order dies by itself (L4); None for IOC.
+    `end_time`: when a resting entry dies by itself (L4); None for IOC, and for a protection, which must outlive us.
+    `stop_price`: what wakes a STOP_LIMIT, or turns a BRACKET into a stop; None for all others. The `limit_price` of a
+    STOP_LIMIT is the least it sells for once awake; that of a BRACKET is its target.
     """
 
     client_order_id: ClientOrderId
@@ -51,10 +56,25 @@ class Order:
     size: Decimal
     limit_price: Decimal
     end_time: datetime | None = None
+    stop_price: Decimal | None = None
 
     @property
     def notional(self) -> Decimal:
         return self.size * self.limit_price
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderKey:
+    """
+    Where to look for one of our orders.
+
+    `order_id` is the exchange's, None when it never told us; `since` is a moment before the order was sent.
+    """
+
+    client_order_id: ClientOrderId
+    order_id: OrderId | None
+    product_id: ProductId
+    since: datetime
 
 
 class OrderStatus(Enum):
@@ -74,7 +94,11 @@ class OrderStatus(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderReport:
-    """The exchange's view of one order, with what it returned for comparison with our intent."""
+    """
+    The exchange's view of one order, with what it returned for comparison with our intent.
+
+    `client_order_id` is whatever its sender chose, also for a foreign order; `order_type` None is a kind we never send.
+    """
 
     order_id: OrderId
     client_order_id: ClientOrderId
@@ -85,6 +109,8 @@ class OrderReport:
     status: OrderStatus
     filled_size: Decimal
     created_at: datetime
+    order_type: OrderType | None = None
+    stop_price: Decimal | None = None
 
 
 class Liquidity(Enum):
@@ -94,7 +120,11 @@ class Liquidity(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
-    """One execution. `fill_id` is unique for ever; `fee` is in quote currency, never negative."""
+    """
+    One execution. `fill_id` is unique for ever; `fee` is in quote currency, never negative.
+
+    As a broker returns it, `client_order_id` may be empty: exchanges name only their own order id in a fill.
+    """
 
     fill_id: str
     order_id: OrderId

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from core.model.market import ProductId
 from core.model.money import ZERO
-from core.model.orders import LotId, Order, OrderId, OrderStatus, Outcome, Purpose, Side
+from core.model.orders import LotId, Order, OrderId, OrderKey, OrderStatus, Outcome, Purpose, Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +79,15 @@ class OrderState:
     fees: Decimal = ZERO
     cancel_requested: bool = False
     lookups: int = 0
+
+    @property
+    def key(self) -> OrderKey:
+        return OrderKey(
+            client_order_id=self.order.client_order_id,
+            order_id=self.order_id,
+            product_id=self.order.product_id,
+            since=self.intent_at,
+        )
 
     @property
     def is_unknown(self) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from core.errors import BrokerUnavailable, OrderOutcomeUnknown
-from core.model.orders import Balance, ClientOrderId, FeeRates, Fill, Order, OrderId, OrderReport, OrderStatus
+from core.model.orders import Balance, FeeRates, Fill, Order, OrderId, OrderKey, OrderReport, OrderStatus
 from core.ports import Broker, Clock
 
 
@@ -49,9 +49,13 @@ class FaultyBroker:
         self.cancelled.extend(order_ids)
         self._broker.cancel(order_ids)
 
-    def find(self, client_order_id: ClientOrderId) -> OrderReport | None:
+    def preview(self, order: Order) -> str | None:
         self._answer()
-        report = None if self._hides() else self._broker.find(client_order_id)
+        return self._broker.preview(order)
+
+    def find(self, key: OrderKey) -> OrderReport | None:
+        self._answer()
+        report = None if self._hides() else self._broker.find(key)
         return replace(report, status=OrderStatus.OPEN) if report is not None and self.shows_open else report
 
     def open_orders(self) -> Sequence[OrderReport]:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 
-from core.errors import MarketDataUnavailable, OrderNotSent, OrderRejected
+from core.errors import BrokerUnavailable, MarketDataUnavailable, OrderNotSent, OrderRejected
 from core.model.market import MINUTE_SECONDS, Book, ProductId
 from core.model.money import EXACT_DIGITS, ZERO, round_down
 from core.model.orders import (
@@ -94,6 +94,21 @@ class MatchingEngine:
         if order.order_type is OrderType.IOC:
             self._take(record, book, now)
         return record.order_id
+
+    def preview(self, order: Order) -> str | None:
+        """
+        Return the code with which an order would be rejected now, or None.
+
+        Raises:
+            BrokerUnavailable: The market gave no answer to check it against.
+        """
+        try:
+            self._check(order, self._advance())
+        except OrderRejected as error:
+            return error.reason
+        except OrderNotSent as error:
+            raise BrokerUnavailable(str(error)) from error
+        return None
 
     def restore(self, record: OrderRecord) -> bool:
         """Take in an order from before a restart; False when the account does not cover it."""

@@ -14,11 +14,11 @@ from core.model.ledger import Ledger
 from core.model.money import ZERO
 from core.model.orders import (
     Balance,
-    ClientOrderId,
     FeeRates,
     Fill,
     Order,
     OrderId,
+    OrderKey,
     OrderReport,
     OrderStatus,
     OrderType,
@@ -96,8 +96,11 @@ class PaperBroker:
     def cancel(self, order_ids: Sequence[OrderId]) -> None:
         self._engine.cancel(order_ids)
 
-    def find(self, client_order_id: ClientOrderId) -> OrderReport | None:
-        return self._engine.find(client_order_id)
+    def preview(self, order: Order) -> str | None:
+        return self._engine.preview(order)
+
+    def find(self, key: OrderKey) -> OrderReport | None:
+        return self._engine.find(key.client_order_id)
 
     def open_orders(self) -> Sequence[OrderReport]:
         return self._engine.open_orders()

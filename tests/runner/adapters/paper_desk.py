@@ -8,7 +8,7 @@ from core.model.orders import ClientOrderId, FeeRates, Fill, OrderReport
 from core.model.portfolio import ExitPlan
 from runner.adapters.paper.paper_broker import PaperBroker
 from runner.adapters.virtual_clock import VirtualClock
-from tests.builders import BTC, NOON
+from tests.builders import BTC, NOON, make_key
 from tests.fakes.scripted_market import ScriptedMarket
 
 FEES = FeeRates(maker_fraction=Decimal("0.005"), taker_fraction=Decimal("0.009"))
@@ -31,7 +31,7 @@ class PaperDesk:
         self.clock.jump(timedelta(seconds=seconds))
 
     def report(self, name: str = "order-1") -> OrderReport:
-        found = self.broker.find(ClientOrderId(name))
+        found = self.broker.find(make_key(ClientOrderId(name)))
         assert found is not None
         return found
 

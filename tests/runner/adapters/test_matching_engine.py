@@ -9,7 +9,7 @@ import pytest
 from core.errors import OrderNotSent, OrderRejected
 from core.model.market import ProductId
 from core.model.orders import ClientOrderId, Liquidity, Order, OrderId, OrderStatus, OrderType, Side
-from tests.builders import BTC, NOON, make_order, make_product
+from tests.builders import BTC, NOON, make_key, make_order, make_product
 from tests.runner.adapters.paper_desk import make_desk
 
 IOC = OrderType.IOC
@@ -51,7 +51,7 @@ def test_an_order_is_rejected_and_leaves_no_trace(order: Order, code: str) -> No
         desk.broker.submit(order)
 
     assert caught.value.reason == code
-    assert desk.broker.find(order.client_order_id) is None
+    assert desk.broker.find(make_key(order.client_order_id)) is None
     assert list(desk.broker.open_orders()) == []
     assert desk.balance("USD") == (Decimal(10000), Decimal(0))
     assert desk.balance("BTC") == (Decimal(1), Decimal(0))
@@ -111,7 +111,7 @@ def test_a_market_that_does_not_answer_gets_no_order() -> None:
     with pytest.raises(OrderNotSent):
         desk.broker.submit(make_order(price="99"))
 
-    assert desk.broker.find(ClientOrderId("order-1")) is None
+    assert desk.broker.find(make_key(ClientOrderId("order-1"))) is None
 
 
 def test_a_missing_book_or_one_older_than_ten_seconds_is_no_liquidity() -> None:
@@ -401,4 +401,4 @@ def test_reports_tell_what_was_sent() -> None:
 
     assert (report.client_order_id, report.product_id, report.side) == ("order-1", BTC, Side.BUY)
     assert (report.size, report.limit_price, report.created_at) == (order.size, order.limit_price, NOON)
-    assert desk.broker.find(ClientOrderId("never sent")) is None
+    assert desk.broker.find(make_key(ClientOrderId("never sent"))) is None

@@ -12,7 +12,7 @@ from core.model.ledger import Ledger
 from core.model.orders import ClientOrderId, Order, OrderStatus, OrderType, Outcome, Side
 from core.model.records import CashFlow, Event, FillBooked, Intent, OutcomeKnown
 from runner.adapters.paper.paper_broker import PaperBroker
-from tests.builders import BTC, NOON, make_ledger, make_lot, make_order, make_order_state
+from tests.builders import BTC, NOON, make_key, make_ledger, make_lot, make_order, make_order_state
 from tests.runner.adapters.paper_desk import FEES, PLAN, SHARE, PaperDesk, make_desk
 
 
@@ -129,7 +129,7 @@ def test_an_order_without_a_recorded_answer_does_not_exist() -> None:
 
     again = restarted(make_desk(), make_ledger(orders=[state]))
 
-    assert again.broker.find(ClientOrderId("order-1")) is None
+    assert again.broker.find(make_key(ClientOrderId("order-1"))) is None
     assert list(again.broker.open_orders()) == []
 
 

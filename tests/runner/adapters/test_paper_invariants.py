@@ -12,7 +12,7 @@ from core.errors import OrderRejected
 from core.model.market import Book, ProductId
 from core.model.money import COST_STEP, round_up
 from core.model.orders import ClientOrderId, Liquidity, Order, OrderId, OrderStatus, OrderType, Side
-from tests.builders import BTC, ETH, NOON, make_order
+from tests.builders import BTC, ETH, NOON, make_key, make_order
 from tests.runner.adapters.paper_desk import FEES, SHARE, PaperDesk, make_desk
 
 OPENING = {"USD": Decimal(3000), "BTC": Decimal("2.5"), "ETH": Decimal(0)}
@@ -112,7 +112,7 @@ def play(
             try:
                 desk.broker.submit(order)
             except OrderRejected:
-                assert desk.broker.find(order.client_order_id) is None
+                assert desk.broker.find(make_key(order.client_order_id)) is None
                 return
             sent[order.client_order_id] = order
             books[order.client_order_id] = book

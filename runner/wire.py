@@ -1,0 +1,51 @@
+"""
+One HTTP exchange as plain values: the seam between our transport and whatever answers it.
+
+Below it sits either a socket or, in the same process, the simulated exchange. Nothing above it knows which.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRequest:
+    """A request as it leaves us. `target` is the path with its query; `headers` have the names as sent."""
+
+    method: str
+    host: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpResponse:
+    """An answer, whole. `headers` have lower-case names."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class NotSent(Exception):
+    """No byte of the request left this process: it has no effect."""
+
+
+class AnswerLost(Exception):
+    """The request may have arrived; a whole, honest answer did not come back in time."""
+
+
+class Wire(Protocol):
+    """Who carries a request to its host and brings the answer back."""
+
+    def send(self, request: HttpRequest, timeout_seconds: float) -> HttpResponse:
+        """
+        Make one exchange within a total time. Redirects are answers, not followed.
+
+        Raises:
+            NotSent
+            AnswerLost
+        """
+        ...
