@@ -3,7 +3,6 @@
 import hashlib
 from pathlib import Path
 
-from core.errors import StartRefused
 from core.model.records import CashFlow, Event, RunStarted, RunStopped
 from core.ports import Position
 from core.settings import Mode, Settings
@@ -17,7 +16,7 @@ from runner.options import ROOT
 from runner.recovery import events_after
 from runner.schedule import MinuteGrid, Tick
 from runner.terminal import say
-from runner.venues import Outside
+from runner.venues.outside import Outside
 
 
 def run_facts(settings: Settings, mode: Mode, world: Outside) -> RunFacts:
@@ -83,7 +82,7 @@ def close_interrupted_cycle(book: Bookkeeper, opened: OpenedAudit, grid: MinuteG
 
 
 def begin_run(settings: Settings, world: Outside, book: Bookkeeper, run: RunFacts) -> None:
-    """Write the run's header; a new paper account gets its money."""
+    """Write the run's header; a new ledger gets its money."""
     now, is_new = world.clock.now(), not book.ledger.run_id
     book.record(
         RunStarted(
@@ -99,32 +98,10 @@ def begin_run(settings: Settings, world: Outside, book: Bookkeeper, run: RunFact
         durable=True,
     )
     if is_new or not book.ledger.cash:
+        opening = world.opening()
         book.record(
-            CashFlow(
-                at=now,
-                currency=_cash_currency(settings, world),
-                amount=settings.app.paper.starting_cash_usd,
-                reason="paper starting cash",
-            ),
-            durable=True,
+            CashFlow(at=now, currency=opening.currency, amount=opening.amount, reason=opening.reason), durable=True
         )
-
-
-def _cash_currency(settings: Settings, world: Outside) -> str:
-    """
-    Return the first allowed quote currency in which the market trades anything.
-
-    Raises:
-        StartRefused: There is none.
-    """
-    traded = {product.product_id.quote for product in world.market.products()}
-    allowed = settings.universe.quote_currencies
-    for currency in allowed:
-        if currency in traded:
-            return currency
-    raise StartRefused(
-        f"venue {world.market.venue} trades in none of {', '.join(allowed)} (universe.yaml: quote_currencies)"
-    )
 
 
 def finish_run(desk: Desk, reason: str) -> None:

@@ -47,7 +47,8 @@ from runner.run_records import (
 from runner.schedule import MinuteGrid
 from runner.shadow_executor import ShadowExecutor
 from runner.terminal import say
-from runner.venues import Outside, open_outside
+from runner.venues.choice import open_outside
+from runner.venues.outside import Outside
 
 AUDIT_NAME = "247trader-v2_audit.jsonl"
 

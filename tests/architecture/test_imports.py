@@ -41,13 +41,14 @@ def test_only_the_wiring_builds_adapters() -> None:
         if not path.startswith("runner/adapters/") and any(name.startswith(ADAPTERS) for name in imports(tree))
     }
 
-    assert importers <= set(WIRING)
+    assert {name for name in importers if not name.startswith(WIRING)} == set()
     assert "runner.wiring" in importers
 
 
 def test_the_modules_of_the_wiring_exist() -> None:
     for name in WIRING:
-        assert (ROOT / f"{name.replace('.', '/')}.py").is_file(), name
+        path = ROOT / name.replace(".", "/")
+        assert path.is_dir() or path.with_suffix(".py").is_file(), name
 
 
 def test_an_adapter_knows_no_adapter_outside_its_own_folder() -> None:
@@ -63,7 +64,7 @@ def test_an_adapter_knows_neither_the_loop_nor_the_wiring() -> None:
     upper = {*WIRING, "runner.main_loop", "runner.executor", "runner.reconcile"}
 
     for path, tree in trees("runner/adapters").items():
-        assert upper.isdisjoint(imports(tree)), path
+        assert not any(name.startswith(tuple(upper)) for name in imports(tree)), path
 
 
 def test_nothing_outside_the_tests_imports_them() -> None:

@@ -23,7 +23,7 @@ from runner.stages import planning
 from runner.stages.closing import store_and_audit
 from runner.stages.guards import breakers, exits_and_upkeep, guard, reconcile
 from runner.stages.ideas import execute, risk, rules, triggers, universe
-from runner.venues import open_outside
+from runner.venues.choice import open_outside
 from runner.wiring import load_configuration, open_desk
 
 T = TypeVar("T")

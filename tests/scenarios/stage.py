@@ -18,7 +18,8 @@ from core.settings import Mode
 from runner.desk import Desk
 from runner.main_loop import TradingLoop
 from runner.options import RunOptions
-from runner.venues import Outside, paper_account
+from runner.venues.outside import Outside
+from runner.venues.paper import paper_account, paper_opening
 from runner.wiring import Configuration, open_desk
 from tests.builders import make_product
 from tests.config_files import SHIPPED
@@ -112,6 +113,7 @@ class Stage:
             clock=self.clock,
             market=self.market,
             open_broker=open_broker,
+            opening=paper_opening(configuration.settings, self.market),
             account="paper-scripted",
             is_virtual=True,
             ends_at=None,

@@ -1,0 +1,1 @@
+"""The outside of the program: which market, account and clock a run uses, chosen once at the start."""
