@@ -1,4 +1,8 @@
-"""How the outside answers: every call to market or broker is counted here, one by one."""
+"""
+How the outside answers: every call is counted here, one by one.
+
+Where a transport counts its requests itself it calls `answered` and `failed`; else the ports' calls are counted.
+"""
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -47,12 +51,15 @@ class ApiHealth:
         try:
             answer = call()
         except (MarketDataUnavailable, BrokerUnavailable, OrderOutcomeUnknown) as error:
-            self._failed(channel, type(error).__name__)
+            self.failed(channel, type(error).__name__)
             raise
-        self._in_a_row[channel] = 0
+        self.answered(channel)
         return answer
 
-    def _failed(self, channel: Channel, kind: str) -> None:
+    def answered(self, channel: Channel) -> None:
+        self._in_a_row[channel] = 0
+
+    def failed(self, channel: Channel, kind: str) -> None:
         self._in_a_row[channel] += 1
         self.errors_total[kind] = self.errors_total.get(kind, 0) + 1
         self.last_error_at = self._clock.now()

@@ -14,6 +14,7 @@ from pathlib import Path
 from core.errors import StartRefused, TraderError
 from core.model.ledger import Ledger
 from core.model.money import plain
+from core.ports import Broker, MarketData
 from core.settings import Mode, Settings
 from runner.adapters.configuration.settings_files import ConfigWatch, document_hashes, load_documents, settings_of
 from runner.adapters.instance_lock import InstanceLock
@@ -250,9 +251,7 @@ def _desk(
 ) -> Desk:
     settings, world, options = start.settings, start.world, start.options
     policy = settings.policy
-    health = ApiHealth(world.clock, policy.circuit_breakers.api_error_window_seconds)
-    broker = MeasuredBroker(world.open_broker(book.ledger), health)
-    market = MeasuredMarket(world.market, health)
+    health, market, broker = _measured(world, settings, book)
     kill_switch = FileKillSwitch(options.data_dir)
     reconciler = Reconciler(broker, book, world.clock, policy.execution.unknown_settle_seconds)
     orders: OrderDesk = (
@@ -295,6 +294,15 @@ def _desk(
         is_virtual=world.is_virtual,
         ends_at=world.ends_at,
     )
+
+
+def _measured(world: Outside, settings: Settings, book: Bookkeeper) -> tuple[ApiHealth, MarketData, Broker]:
+    """Return market and broker with whoever counts their calls: their transport, or a wrapper here."""
+    broker = world.open_broker(book.ledger)
+    if world.health is not None:
+        return world.health, world.market, broker
+    health = ApiHealth(world.clock, settings.policy.circuit_breakers.api_error_window_seconds)
+    return health, MeasuredMarket(world.market, health), MeasuredBroker(broker, health)
 
 
 def _announce(start: _Start, desk: Desk, notes: list[str]) -> None:
