@@ -6,6 +6,7 @@ Where a transport counts its requests itself it calls `answered` and `failed`; e
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import TypeVar
@@ -25,6 +26,18 @@ class Channel(Enum):
     BROKER = "broker"
 
 
+@dataclass(slots=True)
+class ApiUse:
+    """What was asked over the network since the last look: requests with their retries, bytes of bodies, seconds."""
+
+    requests: int = 0
+    errors: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    seconds: float = 0.0
+    slowest_seconds: float = 0.0
+
+
 class ApiHealth:
     """Errors of the last window, and how many calls in a row have failed, on the worse of the channels."""
 
@@ -35,6 +48,7 @@ class ApiHealth:
         self._window = timedelta(seconds=window_seconds)
         self._error_times: deque[datetime] = deque()
         self._in_a_row = dict.fromkeys(Channel, 0)
+        self._use = ApiUse()
 
     @property
     def consecutive_errors(self) -> int:
@@ -55,6 +69,21 @@ class ApiHealth:
             raise
         self.answered(channel)
         return answer
+
+    def requested(self, *, seconds: float, bytes_sent: int, bytes_received: int, failed: bool) -> None:
+        """Add one HTTP request to what was used."""
+        use = self._use
+        use.requests += 1
+        use.errors += failed
+        use.bytes_sent += bytes_sent
+        use.bytes_received += bytes_received
+        use.seconds += seconds
+        use.slowest_seconds = max(use.slowest_seconds, seconds)
+
+    def take_use(self) -> ApiUse:
+        """Return what was used since this was last called."""
+        used, self._use = self._use, ApiUse()
+        return used
 
     def answered(self, channel: Channel) -> None:
         self._in_a_row[channel] = 0
