@@ -14,9 +14,9 @@ from core.settings import Settings, SimulationSection
 from runner.adapters.markets.replay_market import open_replay
 from runner.adapters.markets.simulated_market import simulated_market
 from runner.adapters.paper.paper_broker import PaperBroker
-from runner.adapters.paper.paper_market import PaperMarket
 from runner.adapters.system_clock import SystemClock
 from runner.adapters.virtual_clock import VirtualClock
+from runner.matching.market import VenueMarket
 from runner.options import RunOptions
 from runner.venues.outside import OpenBroker, Opening, Outside
 
@@ -31,7 +31,7 @@ Until a product's window is full, a day into the data, the lines say `warming_up
 """
 
 
-class TradableMarket(MarketData, PaperMarket, Protocol):
+class TradableMarket(MarketData, VenueMarket, Protocol):
     """A market that the bot sees and that the paper broker trades on."""
 
 

@@ -21,6 +21,8 @@ from runner.adapters.markets.replay_market import open_replay
 from runner.adapters.markets.simulated_market import simulated_market
 from runner.adapters.paper.paper_broker import PaperBroker
 from runner.adapters.virtual_clock import VirtualClock
+from runner.matching.account import Account
+from runner.matching.engine import MatchingEngine
 from tests.fakes.candle_data import random_candles, write_candles
 
 MODEL = MarketModel(
@@ -67,13 +69,14 @@ def bench(name: str, build: Callable[[], ModelledMarket], clock: VirtualClock) -
 
     report("quotes, 5 products", 1000, lambda: market.quotes(product_ids[:5]), clock)
     report("books, 5 products", 200, lambda: market.books(product_ids[:5]), clock)
-    broker = PaperBroker(
+    engine = MatchingEngine(
         market=market,
-        opening_balances={"USD": Decimal(10000)},
+        account=Account({"USD": Decimal(10000)}),
         fee_rates=FEES,
         maker_fill_share=Decimal("0.1"),
         now=clock.now,
     )
+    broker = PaperBroker(engine)
     report("quiet broker", 5000, lambda: ask_quietly(broker, clock), clock)
     print(f"  peak memory of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.1f} MB")
 

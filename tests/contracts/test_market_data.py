@@ -15,8 +15,8 @@ from core.ports import MarketData
 from core.settings import MarketModel, SimulationSection
 from runner.adapters.markets.replay_market import open_replay
 from runner.adapters.markets.simulated_market import simulated_market
-from runner.adapters.paper.paper_market import PaperMarket
 from runner.adapters.virtual_clock import VirtualClock
+from runner.matching.market import VenueMarket
 from tests.fakes.candle_data import FIRST_DAY, random_candles, write_candles
 from tests.fakes.scripted_market import ScriptedMarket
 
@@ -32,7 +32,7 @@ MODEL = MarketModel(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     market: MarketData
-    paper: PaperMarket
+    paper: VenueMarket
     clock: VirtualClock
     product_id: ProductId
 

@@ -1,5 +1,5 @@
 """
-A market that does what the test says: MarketData, and the shape that the paper broker trades on.
+A market that does what the test says: MarketData, and the shape that the matching engine trades on.
 
 The price of a product is flat, or a function of the minutes since the market's beginning (`follow`), times every jump
 so far (`move`, now or at a minute to come). Candles, quotes, books and flow all come from that price, so a test
@@ -16,6 +16,7 @@ from core.errors import MarketDataUnavailable
 from core.model.market import MINUTE_SECONDS, Book, Candle, Level, Product, ProductId, Quote
 from core.model.money import ZERO, round_down, round_up
 from core.model.orders import Side
+from runner.matching.market import TradedRange
 from tests.builders import make_product
 
 PriceOfMinute = Callable[[float], float]
@@ -145,7 +146,7 @@ class ScriptedMarket:
         books = [self._book(product_id) for product_id in product_ids]
         return {book.product_id: book for book in books if book is not None}
 
-    # --- PaperMarket --------------------------------------------------------------------------------------------------
+    # --- VenueMarket --------------------------------------------------------------------------------------------------
 
     def product(self, product_id: ProductId) -> Product | None:
         self._answer()
@@ -168,6 +169,25 @@ class ScriptedMarket:
             traded = self._price(script, second)
             seconds += traded < limit if side is Side.BUY else traded > limit
         return round_down(Decimal(seconds * script.minute_volume / MINUTE_SECONDS), script.product.base_increment)
+
+    def last_trade(self, product_id: ProductId) -> Decimal | None:
+        self._answer()
+        script = self._scripts.get(product_id)
+        if script is None:
+            return None
+        at = script.stale_since or self._now()
+        return round_down(_exact(self._price(script, at.timestamp())), script.product.price_increment)
+
+    def traded_range(self, product_id: ProductId, since: datetime, until: datetime) -> TradedRange | None:
+        """Look at the same seconds as `volume_through`; prices are rounded outward to the price increment."""
+        self._answer()
+        script = self._scripts[product_id]
+        seconds = range(math.floor(since.timestamp()) + 1, math.floor(until.timestamp()) + 1)
+        if script.minute_volume <= 0 or not seconds:
+            return None
+        prices = [self._price(script, second) for second in seconds]
+        step = script.product.price_increment
+        return TradedRange(low=round_down(_exact(min(prices)), step), high=round_up(_exact(max(prices)), step))
 
     # --- the price ----------------------------------------------------------------------------------------------------
 
@@ -203,7 +223,7 @@ class ScriptedMarket:
             return None
         at = script.stale_since or self._now()
         increment = script.product.price_increment
-        mid = Decimal(repr(self._price(script, at.timestamp())))
+        mid = _exact(self._price(script, at.timestamp()))
         half = mid * Decimal(repr(script.spread_fraction)) / 2
         bid = round_down(mid - half, increment)
         ask = max(round_up(mid + half, increment), bid + increment)
@@ -214,3 +234,8 @@ class ScriptedMarket:
             asks=tuple(Level(ask + i * step, script.level_size) for i in range(self._levels)),
             at=at,
         )
+
+
+def _exact(price: float) -> Decimal:
+    """Return the number that was meant: a price of 99.99 is that, not the float next to it."""
+    return Decimal(repr(round(price, 9)))

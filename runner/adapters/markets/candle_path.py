@@ -43,6 +43,15 @@ def seconds_above(candle: Candle, price: float, begin: float, end: float) -> flo
     return _seconds_under((-first, -second, -third, -last), -price, begin, end)
 
 
+def extremes(candle: Candle, begin: float, end: float) -> tuple[float, float]:
+    """Return the lowest and highest price of the path between two seconds of the minute."""
+    if begin <= 0 and end >= MINUTE_SECONDS:
+        return candle.low, candle.high
+    turns = [price for leg, price in enumerate(corners(candle)) if begin < leg * LEG_SECONDS < end]
+    prices = (price_at(candle, begin), price_at(candle, end), *turns)
+    return min(prices), max(prices)
+
+
 def _seconds_under(prices: tuple[float, float, float, float], price: float, begin: float, end: float) -> float:
     if min(prices) >= price:
         return 0.0

@@ -22,7 +22,8 @@ from typing import NamedTuple, Protocol
 from core.model.market import MINUTE_SECONDS, Book, Candle, Level, Product, ProductId, Quote
 from core.model.money import ZERO
 from core.model.orders import Side
-from runner.adapters.markets.candle_path import price_at, seconds_above, seconds_below
+from runner.adapters.markets.candle_path import extremes, price_at, seconds_above, seconds_below
+from runner.matching.market import TradedRange
 
 HOUR_SECONDS = 3600
 DAY_SECONDS = 86400
@@ -165,6 +166,37 @@ class ModelledMarket:
                 for i in range(self._levels)
             ),
             at=now,
+        )
+
+    def last_trade(self, product_id: ProductId) -> Decimal | None:
+        """Return the path's price at this moment, rounded down to the price increment; None when it is not known."""
+        listing = self._listings.get(product_id)
+        at = self._now().timestamp()
+        start = int(at) // MINUTE_SECONDS * MINUTE_SECONDS
+        bar = None if listing is None else self._feed.bar(product_id, start)
+        if listing is None or bar is None:
+            return None
+        tick = listing.product.price_increment
+        return math.floor(price_at(bar, at - start) / float(tick) + _TICK_TOLERANCE) * tick
+
+    def traded_range(self, product_id: ProductId, since: datetime, until: datetime) -> TradedRange | None:
+        """Return the extremes of the path in the traded minutes, rounded outward to the price increment."""
+        listing = self._listings.get(product_id)
+        begin, end = since.timestamp(), until.timestamp()
+        if listing is None or begin >= end:
+            return None
+        low, high = math.inf, 0.0
+        for start in range(int(begin) // MINUTE_SECONDS * MINUTE_SECONDS, math.ceil(end), MINUTE_SECONDS):
+            bar = self._feed.bar(product_id, start)
+            if bar is not None and bar.volume > 0:
+                lowest, highest = extremes(bar, max(begin - start, 0.0), min(end - start, float(MINUTE_SECONDS)))
+                low, high = min(low, lowest), max(high, highest)
+        if high <= 0:
+            return None
+        tick = listing.product.price_increment
+        step = float(tick)
+        return TradedRange(
+            low=math.floor(low / step + _TICK_TOLERANCE) * tick, high=math.ceil(high / step - _TICK_TOLERANCE) * tick
         )
 
     def volume_through(

@@ -1,1 +1,1 @@
-"""The paper broker: account, order checks and matching."""
+"""The paper broker: the port `Broker` on the matching engine."""

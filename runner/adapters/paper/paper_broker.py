@@ -9,25 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from core.errors import StateUnusable
+from core.errors import BrokerUnavailable, OrderNotSent
 from core.model.ledger import Ledger
 from core.model.money import ZERO
-from core.model.orders import (
-    Balance,
-    FeeRates,
-    Fill,
-    Order,
-    OrderId,
-    OrderKey,
-    OrderReport,
-    OrderStatus,
-    OrderType,
-)
-from core.model.portfolio import OrderState
-from runner.adapters.paper.matching_engine import MatchingEngine
-from runner.adapters.paper.paper_account import PaperAccount
-from runner.adapters.paper.paper_market import PaperMarket
-from runner.adapters.paper.paper_order import OrderRecord, fill_id_of
+from core.model.orders import Balance, FeeRates, Fill, Order, OrderId, OrderKey, OrderReport
+from runner.matching.engine import MatchingEngine
+from runner.matching.from_ledger import engine_from_ledger
+from runner.matching.market import VenueMarket
+from runner.matching.order_record import OrderRecord
+from runner.matching.venue_order import order_type_of, venue_order_of
 
 
 class PaperBroker:
@@ -37,73 +27,49 @@ class PaperBroker:
     `find` and `fills` know the orders and fills of this process, and after `from_ledger` the ledger's orders.
     """
 
-    def __init__(
-        self,
-        *,
-        market: PaperMarket,
-        opening_balances: Mapping[str, Decimal],
-        fee_rates: FeeRates,
-        maker_fill_share: Decimal,
-        now: Callable[[], datetime],
-    ) -> None:
-        """Open the account with these balances; paying money in is the journal's matter, not the broker's."""
-        self._fee_rates = fee_rates
-        self._engine = MatchingEngine(
-            market=market,
-            account=PaperAccount(opening_balances),
-            fee_rates=fee_rates,
-            maker_fill_share=maker_fill_share,
-            now=now,
-        )
+    def __init__(self, engine: MatchingEngine) -> None:
+        self._engine = engine
 
     @classmethod
     def from_ledger(
         cls,
         ledger: Ledger,
         *,
-        market: PaperMarket,
+        market: VenueMarket,
         fee_rates: FeeRates,
         maker_fill_share: Decimal,
         now: Callable[[], datetime],
     ) -> "PaperBroker":
         """
-        Build the account again as the journal knows it.
-
-        Balances are the ledger's cash and lots. Accepted resting orders rest again with what is left of them, and the
-        tape since their acceptance counts once: what it gave before the restart is taken off. An accepted IOC whose end
-        was not recorded is over, without further fills. An order of which no answer was recorded does not exist here.
+        Build the account again as the journal knows it (see `engine_from_ledger`).
 
         Raises:
             StateUnusable: Cash or coins do not cover the open orders: the journal contradicts itself.
         """
-        broker = cls(
-            market=market,
-            opening_balances=_balances_of(ledger),
-            fee_rates=fee_rates,
-            maker_fill_share=maker_fill_share,
-            now=now,
+        return cls(
+            engine_from_ledger(ledger, market=market, fee_rates=fee_rates, maker_fill_share=maker_fill_share, now=now)
         )
-        for state in (*ledger.closed_orders.values(), *ledger.open_orders.values()):
-            if state.order_id is None:
-                continue
-            if not broker._engine.restore(_record_of(state, state.order_id, ledger.fill_ids)):
-                raise StateUnusable(f"the paper account does not cover the open order {state.order_id}")
-        return broker
 
     def submit(self, order: Order) -> OrderId:
-        return self._engine.submit(order)
+        return self._engine.submit(venue_order_of(order)).order_id
 
     def cancel(self, order_ids: Sequence[OrderId]) -> None:
-        self._engine.cancel(order_ids)
+        """Cancel orders; those unknown or over stay as they are."""
+        for order_id in order_ids:
+            self._engine.cancel(order_id)
 
     def preview(self, order: Order) -> str | None:
-        return self._engine.preview(order)
+        try:
+            return self._engine.preview(venue_order_of(order))
+        except OrderNotSent as error:
+            raise BrokerUnavailable(str(error)) from error
 
     def find(self, key: OrderKey) -> OrderReport | None:
-        return self._engine.find(key.client_order_id)
+        record = self._engine.by_client_id(key.client_order_id)
+        return None if record is None else _report_of(record)
 
     def open_orders(self) -> Sequence[OrderReport]:
-        return self._engine.open_orders()
+        return [_report_of(record) for record in self._engine.resting()]
 
     def fills(self, since: datetime) -> Sequence[Fill]:
         return self._engine.fills(since)
@@ -112,37 +78,21 @@ class PaperBroker:
         return self._engine.balances()
 
     def fee_rates(self) -> FeeRates:
-        return self._fee_rates
+        return self._engine.fee_rates
 
 
-def _balances_of(ledger: Ledger) -> dict[str, Decimal]:
-    balances = dict(ledger.cash)
-    for lot in ledger.lots.values():
-        base = lot.product_id.base
-        balances[base] = balances.get(base, ZERO) + lot.quantity
-    return balances
-
-
-def _record_of(state: OrderState, order_id: OrderId, fill_ids: frozenset[str]) -> OrderRecord:
-    status = state.status
-    if not status.is_final and state.filled_size == state.order.size:
-        status = OrderStatus.FILLED
-    elif not status.is_final:
-        status = OrderStatus.CANCELLED if state.order.order_type is OrderType.IOC else OrderStatus.OPEN
-    return OrderRecord(
-        order=state.order,
-        order_id=order_id,
-        created_at=state.intent_at,
-        advanced_to=state.intent_at,
-        status=status,
-        filled_size=state.filled_size,
-        fill_count=_fill_count(order_id, fill_ids),
-        flow=-state.filled_size,
+def _report_of(record: OrderRecord) -> OrderReport:
+    order = record.order
+    return OrderReport(
+        order_id=record.order_id,
+        client_order_id=order.client_order_id,
+        product_id=order.product_id,
+        side=order.side,
+        size=record.size,
+        limit_price=order.limit_price or ZERO,
+        status=record.status,
+        filled_size=record.filled_size,
+        created_at=record.created_at,
+        order_type=order_type_of(order),
+        stop_price=order.stop_price,
     )
-
-
-def _fill_count(order_id: OrderId, fill_ids: frozenset[str]) -> int:
-    count = 0
-    while fill_id_of(order_id, count + 1) in fill_ids:
-        count += 1
-    return count

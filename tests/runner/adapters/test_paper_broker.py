@@ -12,8 +12,9 @@ from core.model.ledger import Ledger
 from core.model.orders import ClientOrderId, Order, OrderStatus, OrderType, Outcome, Side
 from core.model.records import CashFlow, Event, FillBooked, Intent, OutcomeKnown
 from runner.adapters.paper.paper_broker import PaperBroker
+from runner.matching.order_record import fill_id_of
 from tests.builders import BTC, NOON, make_key, make_ledger, make_lot, make_order, make_order_state
-from tests.runner.adapters.paper_desk import FEES, PLAN, SHARE, PaperDesk, make_desk
+from tests.runner.matching.paper_desk import FEES, PLAN, SHARE, PaperDesk, make_desk
 
 
 def journal_of(desk: PaperDesk, orders: list[Order], *, fills: int | None = None) -> Ledger:
@@ -72,7 +73,7 @@ def test_a_resting_order_goes_on_where_it_was_with_new_fill_ids() -> None:
     desk.wait(10)
 
     assert again.report().filled_size == desk.report().filled_size == 15
-    assert [fill.fill_id for fill in again.fills()] == ["paper-order-1-2"]
+    assert [fill.fill_id for fill in again.fills()] == [fill_id_of(again.report().order_id, 2)]
 
 
 def test_fills_that_the_journal_missed_come_back_once_under_their_ids() -> None:

@@ -8,6 +8,8 @@ from core.model.orders import ClientOrderId, FeeRates, Fill, OrderReport
 from core.model.portfolio import ExitPlan
 from runner.adapters.paper.paper_broker import PaperBroker
 from runner.adapters.virtual_clock import VirtualClock
+from runner.matching.account import Account
+from runner.matching.engine import MatchingEngine
 from tests.builders import BTC, NOON, make_key
 from tests.fakes.scripted_market import ScriptedMarket
 
@@ -50,11 +52,11 @@ def make_desk(
     clock = VirtualClock(NOON)
     market = ScriptedMarket(clock.now)
     market.add(BTC, level_size=level_size, minute_volume=minute_volume)
-    broker = PaperBroker(
+    engine = MatchingEngine(
         market=market,
-        opening_balances={"USD": Decimal(usd), "BTC": Decimal(btc)},
+        account=Account({"USD": Decimal(usd), "BTC": Decimal(btc)}),
         fee_rates=FEES,
         maker_fill_share=SHARE,
         now=clock.now,
     )
-    return PaperDesk(clock=clock, market=market, broker=broker)
+    return PaperDesk(clock=clock, market=market, broker=PaperBroker(engine))

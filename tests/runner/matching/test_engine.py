@@ -9,8 +9,9 @@ import pytest
 from core.errors import OrderNotSent, OrderRejected
 from core.model.market import ProductId
 from core.model.orders import ClientOrderId, Liquidity, Order, OrderId, OrderStatus, OrderType, Side
+from runner.matching.order_record import fill_id_of, order_id_of
 from tests.builders import BTC, NOON, make_key, make_order, make_product
-from tests.runner.adapters.paper_desk import make_desk
+from tests.runner.matching.paper_desk import make_desk
 
 IOC = OrderType.IOC
 
@@ -71,7 +72,7 @@ def test_an_order_one_step_inside_the_limit_is_accepted(order: Order) -> None:
     desk = make_desk(btc="1")
     desk.market.set_product(replace(make_product(BTC), quote_min_size=Decimal("0.00000001")))
 
-    assert desk.broker.submit(order) == f"paper-{order.client_order_id}"
+    assert desk.broker.submit(order) == order_id_of(order.client_order_id)
 
 
 @pytest.mark.parametrize(
@@ -389,7 +390,9 @@ def test_fills_are_listed_from_a_moment_on_oldest_first() -> None:
     assert len(times) == 3
     assert [fill.at for fill in desk.broker.fills(times[1])] == times[1:]
     assert list(desk.broker.fills(times[2] + timedelta(microseconds=1))) == []
-    assert [fill.fill_id for fill in desk.fills()] == ["paper-rest-1", "paper-rest-2", "paper-rest-3"]
+    assert [fill.fill_id for fill in desk.fills()] == [
+        fill_id_of(order_id_of(ClientOrderId("rest")), number) for number in (1, 2, 3)
+    ]
 
 
 def test_reports_tell_what_was_sent() -> None:
