@@ -1,0 +1,76 @@
+"""Builds the API of one run: limiter, transport, client."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.ports import Clock
+from core.settings import ExchangeSection
+from runner.adapters.coinbase.api import Client, CoinbaseApi
+from runner.adapters.coinbase.credentials import Credentials
+from runner.adapters.coinbase.origin import origin_of
+from runner.adapters.coinbase.plain_client import PlainClient
+from runner.adapters.coinbase.rate_limit import Channel, RateLimiter
+from runner.adapters.coinbase.redaction import Redactor
+from runner.adapters.coinbase.transport import Observer, Transport
+from runner.wire import Wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """The API, and the limiter for the metric of its use."""
+
+    api: CoinbaseApi
+    limiter: RateLimiter
+
+
+def connect(
+    settings: ExchangeSection,
+    *,
+    credentials: Credentials | None,
+    wire: Wire,
+    clock: Clock,
+    orders_allowed: Callable[[], bool],
+    observer: Observer,
+    seed: int,
+) -> Connection:
+    """
+    Return the API over a wire; nothing is sent by this.
+
+    Without credentials nothing is signed, and only public paths can be asked. `orders_allowed` is asked before an
+    order leaves (the kill switch). `seed` fixes the jitter of pauses.
+
+    Raises:
+        ConfigError: `exchange.api_url` is not one that this program talks to.
+    """
+    draw = random.Random(seed).random  # noqa: S311 (pauses, not secrets)
+    rates = {
+        Channel.PUBLIC: settings.public_requests_per_second,
+        Channel.PRIVATE: settings.private_requests_per_second,
+    }
+    limiter = RateLimiter(rates, clock.monotonic, draw)
+    transport = Transport(
+        wire=wire,
+        limiter=limiter,
+        clock=clock,
+        read_only=settings.read_only,
+        orders_allowed=orders_allowed,
+        observer=observer,
+    )
+    api = CoinbaseApi(
+        client=_client(transport, origin_of(settings.api_url).authority, credentials),
+        refusal=transport.refusal,
+        clock=clock,
+        timeout_seconds=settings.request_timeout_seconds,
+        draw=draw,
+        redact=Redactor(() if credentials is None else credentials.to_hide()).redact,
+    )
+    return Connection(api=api, limiter=limiter)
+
+
+def _client(transport: Transport, authority: str, credentials: Credentials | None) -> Client:
+    if credentials is None:
+        return PlainClient(transport, authority)
+    from runner.adapters.coinbase.signed_client import SignedClient  # noqa: PLC0415 - 18 MB for those with a key
+
+    return SignedClient(transport, authority, credentials)
