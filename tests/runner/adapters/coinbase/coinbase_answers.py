@@ -8,7 +8,7 @@ from core.model.orders import ClientOrderId, Order, OrderId, OrderKey, OrderType
 from runner.adapters.coinbase.coinbase_broker import CoinbaseBroker
 from runner.adapters.virtual_clock import VirtualClock
 from tests.builders import BTC, NOON, make_order
-from tests.fakes.scripted_api import ScriptedApi
+from tests.fakes.scripted_account_api import ScriptedAccountApi
 
 ORDER_ID = "0f1e2d3c-1111-4aaa-8bbb-000000000001"
 OTHER_ID = "0f1e2d3c-1111-4aaa-8bbb-000000000002"
@@ -16,7 +16,7 @@ KEY = OrderKey(client_order_id=ClientOrderId("order-1"), order_id=None, product_
 KEY_WITH_ID = replace(KEY, order_id=OrderId(ORDER_ID))
 
 
-def make_broker(api: ScriptedApi, clock: VirtualClock | None = None) -> CoinbaseBroker:
+def make_broker(api: ScriptedAccountApi, clock: VirtualClock | None = None) -> CoinbaseBroker:
     return CoinbaseBroker(api, clock or VirtualClock(NOON))
 
 

@@ -11,7 +11,7 @@ from runner.adapters.coinbase.coinbase_broker import CANCEL, ORDERS, PREVIEW
 from runner.adapters.coinbase.errors import ApiError, ApiNotSent, ApiOutcomeUnknown, ApiRefused
 from runner.adapters.coinbase.order_bodies import order_body, preview_body
 from tests.builders import make_order
-from tests.fakes.scripted_api import Answer, ScriptedApi
+from tests.fakes.scripted_account_api import Answer, ScriptedAccountApi
 from tests.runner.adapters.coinbase.coinbase_answers import (
     ORDER_ID,
     OTHER_ID,
@@ -25,14 +25,14 @@ ORDER = make_order()
 
 
 def submit(answer: Answer) -> OrderId:
-    return make_broker(ScriptedApi({ORDERS: [answer]})).submit(ORDER)
+    return make_broker(ScriptedAccountApi({ORDERS: [answer]})).submit(ORDER)
 
 
 # --- submit -----------------------------------------------------------------------------------------------------------
 
 
 def test_an_order_is_sent_once_as_its_body() -> None:
-    api = ScriptedApi({ORDERS: [make_success(ORDER)]})
+    api = ScriptedAccountApi({ORDERS: [make_success(ORDER)]})
 
     order_id = make_broker(api).submit(ORDER)
 
@@ -120,7 +120,7 @@ def test_a_used_id_is_no_refusal_an_order_with_it_exists(answer: Answer) -> None
 
 
 def test_a_used_id_that_is_answered_by_the_first_order_gives_that_order() -> None:
-    api = ScriptedApi({ORDERS: [make_success(ORDER)]})
+    api = ScriptedAccountApi({ORDERS: [make_success(ORDER)]})
     broker = make_broker(api)
 
     assert broker.submit(ORDER) == broker.submit(ORDER)
@@ -163,7 +163,7 @@ def test_what_did_not_leave_was_not_sent() -> None:
 
 
 def test_an_order_that_cannot_be_said_is_not_sent() -> None:
-    api = ScriptedApi()
+    api = ScriptedAccountApi()
 
     with pytest.raises(OrderNotSent):
         make_broker(api).submit(make_order(size="0"))
@@ -193,7 +193,7 @@ def test_a_request_that_the_exchange_does_not_take_is_a_refusal() -> None:
 )
 def test_a_preview_gives_the_venue_s_reason(answer: object, reason: str | None) -> None:
     guard = make_guard(OrderType.BRACKET)
-    api = ScriptedApi({PREVIEW: [answer]})
+    api = ScriptedAccountApi({PREVIEW: [answer]})
 
     assert make_broker(api).preview(guard) == reason
     assert [(call.body, call.kind) for call in api.calls] == [(preview_body(guard), PostKind.QUESTION)]
@@ -212,12 +212,12 @@ def test_a_preview_gives_the_venue_s_reason(answer: object, reason: str | None) 
 )
 def test_no_answer_to_a_preview_is_no_yes(answer: Answer) -> None:
     with pytest.raises(BrokerUnavailable):
-        make_broker(ScriptedApi({PREVIEW: [answer]})).preview(ORDER)
+        make_broker(ScriptedAccountApi({PREVIEW: [answer]})).preview(ORDER)
 
 
 def test_an_order_that_cannot_be_said_cannot_be_previewed() -> None:
     with pytest.raises(BrokerUnavailable):
-        make_broker(ScriptedApi({PREVIEW: [{"errs": []}]})).preview(make_order(size="0"))
+        make_broker(ScriptedAccountApi({PREVIEW: [{"errs": []}]})).preview(make_order(size="0"))
 
 
 # --- cancel -----------------------------------------------------------------------------------------------------------
@@ -230,7 +230,7 @@ def make_result(
 
 
 def cancel(*results: object) -> None:
-    make_broker(ScriptedApi({CANCEL: [{"results": list(results)}]})).cancel([OrderId(ORDER_ID)])
+    make_broker(ScriptedAccountApi({CANCEL: [{"results": list(results)}]})).cancel([OrderId(ORDER_ID)])
 
 
 @pytest.mark.parametrize(
@@ -269,12 +269,12 @@ def test_a_cancel_is_not_confirmed_when(results: Sequence[object], words: str) -
 @pytest.mark.parametrize("error", [ApiNotSent, ApiOutcomeUnknown], ids=lambda error: error.__name__)
 def test_a_cancel_without_an_answer_may_be_asked_again(error: Callable[[str], ApiError]) -> None:
     with pytest.raises(BrokerUnavailable):
-        make_broker(ScriptedApi({CANCEL: [error("timeout")]})).cancel([OrderId(ORDER_ID)])
+        make_broker(ScriptedAccountApi({CANCEL: [error("timeout")]})).cancel([OrderId(ORDER_ID)])
 
 
 def test_cancels_go_in_hundreds_and_a_failed_hundred_does_not_keep_back_the_next() -> None:
     ids = [OrderId(f"id-{number}") for number in range(101)]
-    api = ScriptedApi({CANCEL: [ApiOutcomeUnknown("timeout"), {"results": [make_result("id-100")]}]})
+    api = ScriptedAccountApi({CANCEL: [ApiOutcomeUnknown("timeout"), {"results": [make_result("id-100")]}]})
 
     with pytest.raises(BrokerUnavailable, match="timeout"):
         make_broker(api).cancel([*ids, ids[0]])
@@ -284,7 +284,7 @@ def test_cancels_go_in_hundreds_and_a_failed_hundred_does_not_keep_back_the_next
 
 
 def test_no_cancels_ask_nothing() -> None:
-    api = ScriptedApi()
+    api = ScriptedAccountApi()
 
     make_broker(api).cancel([])
 
