@@ -13,11 +13,14 @@ from core.model.market import ProductId
 from core.model.orders import Side
 from core.ports import MarketData
 from core.settings import MarketModel, SimulationSection
+from runner.adapters.coinbase.coinbase_market import CoinbaseMarket
+from runner.adapters.coinbase.venue_time import VenueTime
 from runner.adapters.markets.replay_market import open_replay
 from runner.adapters.markets.simulated_market import simulated_market
 from runner.adapters.virtual_clock import VirtualClock
 from runner.matching.market import VenueMarket
 from tests.fakes.candle_data import FIRST_DAY, random_candles, write_candles
+from tests.fakes.scripted_api import MarketApi
 from tests.fakes.scripted_market import ScriptedMarket
 
 START = datetime.fromtimestamp(FIRST_DAY, UTC) + timedelta(hours=25)
@@ -57,7 +60,46 @@ def scripted(clock: VirtualClock, _folder: Path) -> Subject:
     return Subject(market=market, paper=market, clock=clock, product_id=ProductId("SOL", "USD"))
 
 
-@pytest.fixture(params=[simulated, replay, scripted], ids=["simulated", "replay", "scripted"])
+class Impatient:
+    """A clock that nobody can make go on: what is true now is asked, not what is true after a wait."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.now = clock.now
+        self.monotonic = clock.monotonic
+
+    def wait_until(self, moment: datetime, keep_waiting: Callable[[], bool]) -> None:
+        pass
+
+
+def coinbase(clock: VirtualClock, folder: Path, *, is_signed: bool = False) -> Subject:
+    api = MarketApi(scripted(clock, folder).market, clock.now, is_signed=is_signed)
+    own_clock = Impatient(clock)
+    market = CoinbaseMarket(
+        api,
+        own_clock,
+        VenueTime(api, own_clock),
+        venue="coinbase",
+        patience_seconds=30,
+        settle_seconds=0,
+        note=lambda _: None,
+    )
+    return Subject(market=market, paper=market, clock=clock, product_id=ProductId("SOL", "USD"))
+
+
+def coinbase_with_a_key(clock: VirtualClock, folder: Path) -> Subject:
+    return coinbase(clock, folder, is_signed=True)
+
+
+MARKETS = {
+    "simulated": simulated,
+    "replay": replay,
+    "scripted": scripted,
+    "coinbase": coinbase,
+    "coinbase with a key": coinbase_with_a_key,
+}
+
+
+@pytest.fixture(params=list(MARKETS.values()), ids=list(MARKETS))
 def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
     build: Callable[[VirtualClock, Path], Subject] = request.param
     return build(VirtualClock(START), tmp_path)
