@@ -107,11 +107,32 @@ def free_cash(ledger: Ledger, currency: str, fee_fraction: Decimal) -> Decimal:
 
 def asked_exits(ledger: Ledger, lot_id: LotId) -> Decimal:
     """Return how much of a lot its open and unknown exit orders may still sell."""
+    return _still_sold(ledger, lot_id, (Purpose.EXIT,))
+
+
+def asked_sells(ledger: Ledger, lot_id: LotId) -> Decimal:
+    """Return how much of a lot all its open and unknown orders may still sell: exits and guards."""
+    return _still_sold(ledger, lot_id, (Purpose.EXIT, Purpose.PROTECTION))
+
+
+def asked_covers(ledger: Ledger, product_id: ProductId) -> Decimal:
+    """Return how much of a product its open and unknown covers may still buy."""
     return sum(
         (
             state.remaining_size
             for state in ledger.open_orders.values()
-            if state.order.lot_id == lot_id and state.order.purpose is Purpose.EXIT and state.order.side is Side.SELL
+            if state.order.product_id == product_id and state.order.purpose is Purpose.COVER
+        ),
+        ZERO,
+    )
+
+
+def _still_sold(ledger: Ledger, lot_id: LotId, purposes: tuple[Purpose, ...]) -> Decimal:
+    return sum(
+        (
+            state.remaining_size
+            for state in ledger.open_orders.values()
+            if state.order.lot_id == lot_id and state.order.purpose in purposes and state.order.side is Side.SELL
         ),
         ZERO,
     )

@@ -7,23 +7,30 @@ from decimal import localcontext
 from core.errors import StateUnusable
 from core.ledger.lots import bought, sold
 from core.ledger.orders import known_order, same_order_id
-from core.ledger.periods import periods_at
+from core.ledger.oversold import bought_back, sold_beyond, split
+from core.ledger.periods import with_profit
 from core.model.ledger import Ledger
 from core.model.money import EXACT_DIGITS, ZERO
-from core.model.orders import Fill, Side
+from core.model.orders import Fill, Purpose, Side
 from core.model.portfolio import LastClose, Lot, OrderState
 from core.model.records import FillBooked
+from core.model.verdicts import ExitReason
 
 
 def fill_booked(ledger: Ledger, event: FillBooked) -> Ledger:
-    """Book one fill of ours once. One of a foreign order is refused, not skipped: nobody may write it down as ours."""
+    """
+    Book one fill of ours once. One of a foreign order is refused, not skipped: nobody may write it down as ours.
+
+    An order that is over, or was called absent or rejected, may have filled all the same: what the exchange executed is
+    a fact (L10), and gives such an order its id there.
+    """
     fill = event.fill
     if fill.fill_id in ledger.fill_ids:
         return ledger
     state = known_order(ledger, fill.client_order_id)
     with localcontext(prec=EXACT_DIGITS):
         filled = _with_fill(state, fill)
-        after = _bought(ledger, filled, fill) if fill.side is Side.BUY else _sold(ledger, filled, event)
+        after = _bought(ledger, filled, event) if fill.side is Side.BUY else _sold(ledger, filled, event)
         value = fill.price * fill.size
         flow = -(value + fill.fee) if fill.side is Side.BUY else value - fill.fee
         quote = fill.product_id.quote
@@ -62,31 +69,41 @@ def _with_fill(state: OrderState, fill: Fill) -> OrderState:
     )
 
 
-def _bought(ledger: Ledger, state: OrderState, fill: Fill) -> Ledger:
-    lot_id = state.order.lot_id
+def _bought(ledger: Ledger, state: OrderState, event: FillBooked) -> Ledger:
+    lot_id, fill = state.order.lot_id, event.fill
+    if state.order.purpose is Purpose.COVER:
+        return bought_back(ledger, state, fill, event.at)
     return replace(ledger, lots={**ledger.lots, lot_id: bought(ledger.lots.get(lot_id), state, fill)})
 
 
 def _sold(ledger: Ledger, state: OrderState, event: FillBooked) -> Ledger:
-    lot_id = state.order.lot_id
-    lot = ledger.lots.get(lot_id)
-    if lot is None:
-        raise StateUnusable(f"fill {event.fill.fill_id} sells from lot {lot_id}, of which nothing is left")
-    sale = sold(lot, event.fill)
-    day, week = periods_at(ledger, event.at, ledger.equity)
-    after = replace(
-        ledger,
-        lots={**ledger.lots, lot_id: sale.lot},
-        realised=ledger.realised + sale.profit,
-        day=None if day is None else replace(day, realised=day.realised + sale.profit),
-        week=None if week is None else replace(week, realised=week.realised + sale.profit),
-    )
-    return after if sale.lot.quantity > 0 else _lot_ended(after, sale.lot, state.reason, event.at)
+    lot = ledger.lots.get(state.order.lot_id)
+    parts = split(event.fill, ZERO if lot is None else lot.quantity)
+    after = ledger
+    if lot is not None and parts.within is not None:
+        after = _sold_from(after, lot, state, parts.within, event.at)
+    return after if parts.beyond is None else sold_beyond(after, parts.beyond)
 
 
-def _lot_ended(ledger: Ledger, lot: Lot, order_reason: str, at: datetime) -> Ledger:
+def _sold_from(ledger: Ledger, lot: Lot, state: OrderState, fill: Fill, at: datetime) -> Ledger:
+    sale = sold(lot, fill)
+    after = with_profit(replace(ledger, lots={**ledger.lots, lot.lot_id: sale.lot}), sale.profit, at)
+    return after if sale.lot.quantity > 0 else _lot_ended(after, sale.lot, _why_ended(lot, state, fill), at)
+
+
+def _why_ended(lot: Lot, state: OrderState, fill: Fill) -> str:
+    """Name what ended a lot: the exit that was begun, else which side of its guard the price reached."""
+    if lot.exit_reason is not None:
+        return lot.exit_reason
+    if state.order.purpose is not Purpose.PROTECTION:
+        return state.reason
+    reason = ExitReason.TAKE_PROFIT if fill.price >= lot.target_price else ExitReason.STOP_LOSS
+    return str(reason.value)
+
+
+def _lot_ended(ledger: Ledger, lot: Lot, reason: str, at: datetime) -> Ledger:
     was_loss = lot.realised < 0
-    close = LastClose(at=at, was_loss=was_loss, reason=lot.exit_reason or order_reason)
+    close = LastClose(at=at, was_loss=was_loss, reason=reason)
     return replace(
         ledger,
         lots={lot_id: kept for lot_id, kept in ledger.lots.items() if lot_id != lot.lot_id},

@@ -47,7 +47,7 @@ def apply(ledger: Ledger, event: Event) -> Ledger:
 
     Raises:
         StateUnusable: The event contradicts what is known: another identity, a used slot, an unknown or finished order,
-            a fill that does not match its order, a sale of more than the lot has.
+            a fill that does not match its order.
     """
     handler: Callable[[Ledger, Any], Ledger] = _HANDLERS[type(event)]
     return handler(ledger, event)

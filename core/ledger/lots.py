@@ -60,16 +60,12 @@ def bought(lot: Lot | None, state: OrderState, fill: Fill) -> Lot:
 
 def sold(lot: Lot, fill: Fill) -> Sale:
     """
-    Return the lot less what a sell fill took from it, with the profit.
+    Return the lot less what a sell fill took from it, at most all of it, with the profit.
 
     Raises:
-        StateUnusable: More was sold than the lot has (the bot never goes short), or another product.
+        StateUnusable: Another product.
     """
     _check_product(lot, fill)
-    if fill.size > lot.quantity:
-        raise StateUnusable(
-            f"fill {fill.fill_id} sells {fill.size} {fill.product_id.base}, but lot {lot.lot_id} has {lot.quantity}"
-        )
     is_last = fill.size == lot.quantity
     cost_share = lot.cost if is_last else round_even(lot.cost * fill.size / lot.quantity)
     profit = fill.price * fill.size - fill.fee - cost_share

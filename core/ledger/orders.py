@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from core.errors import StateUnusable
 from core.model.ledger import CLOSED_ORDERS_KEPT, EntryMark, Ledger
-from core.model.orders import ClientOrderId, LotId, OrderId, OrderStatus, Outcome, Purpose, Side
+from core.model.orders import ClientOrderId, LotId, Order, OrderId, OrderStatus, Outcome, Purpose, Side
 from core.model.portfolio import Lot, OrderState
 from core.model.records import CancelRequested, Intent, LookedUp, OrderClosed, OutcomeKnown, Sent
 
@@ -15,31 +15,44 @@ def intended(ledger: Ledger, event: Intent) -> Ledger:
     if order.client_order_id in ledger.open_orders or order.client_order_id in ledger.closed_orders:
         raise StateUnusable(f"order {order.client_order_id} was intended before: an id is used once")
     state = OrderState(order=order, plan=event.plan, reason=event.reason, slot=event.slot, intent_at=event.at)
-    open_orders = {**ledger.open_orders, order.client_order_id: state}
-    if order.purpose is Purpose.EXIT:
-        return replace(ledger, open_orders=open_orders, lots=_with_exit_reason(ledger.lots, event))
+    after = replace(ledger, open_orders={**ledger.open_orders, order.client_order_id: state})
+    if order.purpose is Purpose.ENTRY:
+        return replace(after, entries=_with_entry(ledger, event))
+    if order.purpose is Purpose.COVER:
+        if order.side is not Side.BUY or order.product_id not in ledger.oversold:
+            raise StateUnusable(f"cover {order.client_order_id} must be a BUY of coins that were sold beyond a lot")
+        return after
+    lot = _lot_to_sell(ledger, order)
+    return after if order.purpose is Purpose.PROTECTION else replace(after, lots=_with_exit(ledger, lot, event.reason))
+
+
+def _with_entry(ledger: Ledger, event: Intent) -> tuple[EntryMark, ...]:
+    order = event.order
     if order.side is not Side.BUY or event.plan is None:
         raise StateUnusable(f"entry {order.client_order_id} must be a BUY with an exit plan")
     if any(_is_attempt_of(event, other) for other in (*ledger.open_orders.values(), *ledger.closed_orders.values())):
-        return replace(ledger, open_orders=open_orders)
+        return ledger.entries
     is_add = any(lot.product_id == order.product_id for lot in ledger.lots.values())
-    entry = EntryMark(at=event.at, product_id=order.product_id, lot_id=order.lot_id, is_add=is_add)
-    return replace(ledger, open_orders=open_orders, entries=(*ledger.entries, entry))
+    return (*ledger.entries, EntryMark(at=event.at, product_id=order.product_id, lot_id=order.lot_id, is_add=is_add))
 
 
 def _is_attempt_of(event: Intent, other: OrderState) -> bool:
-    """Tell whether an earlier order is the same entry: an IOC after its post-only order counts once."""
+    """Tell whether an earlier order is the same entry: a new quote of it, or the IOC at its end, counts once."""
     return (
         other.order.lot_id == event.order.lot_id and other.order.purpose is Purpose.ENTRY and other.slot == event.slot
     )
 
 
-def _with_exit_reason(lots: Mapping[LotId, Lot], event: Intent) -> Mapping[LotId, Lot]:
-    order = event.order
-    lot = lots.get(order.lot_id)
+def _lot_to_sell(ledger: Ledger, order: Order) -> Lot:
+    lot = ledger.lots.get(order.lot_id)
     if lot is None or lot.product_id != order.product_id or order.side is not Side.SELL:
-        raise StateUnusable(f"exit {order.client_order_id} must be a SELL of a lot of ours: {order.lot_id} is none")
-    return {**lots, order.lot_id: replace(lot, exit_reason=event.reason)}
+        word, name = order.purpose.value, order.client_order_id
+        raise StateUnusable(f"{word} {name} must be a SELL of a lot of ours: {order.lot_id} is none")
+    return lot
+
+
+def _with_exit(ledger: Ledger, lot: Lot, reason: str) -> Mapping[LotId, Lot]:
+    return {**ledger.lots, lot.lot_id: replace(lot, exit_reason=reason, exit_attempts=lot.exit_attempts + 1)}
 
 
 def sent(ledger: Ledger, event: Sent) -> Ledger:

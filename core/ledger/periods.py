@@ -1,5 +1,6 @@
 """Days and weeks of profit and loss: their names, and how a new one begins."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -15,6 +16,17 @@ def day_key(at: datetime) -> str:
 def week_key(at: datetime) -> str:
     """Return the Monday of the ISO week as `YYYY-MM-DD`."""
     return (at.date() - timedelta(days=at.weekday())).isoformat()
+
+
+def with_profit(ledger: Ledger, profit: Decimal, at: datetime) -> Ledger:
+    """Return the ledger with a realised profit or loss, counted in its day and week too."""
+    day, week = periods_at(ledger, at, ledger.equity)
+    return replace(
+        ledger,
+        realised=ledger.realised + profit,
+        day=None if day is None else replace(day, realised=day.realised + profit),
+        week=None if week is None else replace(week, realised=week.realised + profit),
+    )
 
 
 def rolled(period: Period | None, key: str, last_equity: Decimal | None) -> Period | None:

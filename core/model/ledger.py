@@ -9,7 +9,7 @@ from core.model.guards import Breaker, BreakerState
 from core.model.market import ProductId
 from core.model.money import ZERO
 from core.model.orders import ClientOrderId, LotId
-from core.model.portfolio import LastClose, Lot, OrderState, Period
+from core.model.portfolio import LastClose, Lot, OrderState, Oversold, Period
 
 CLOSED_ORDERS_KEPT = 200
 
@@ -34,6 +34,7 @@ class Ledger:
     `CLOSED_ORDERS_KEPT` for late fills; `fill_ids` every fill ever booked. `fills_cursor` is the time of the latest
     booked fill. `equity` is the last mark, `high_water_mark` the highest one, moved along by cash flows. `entries`
     reaches back at least 24 hours. `open_slot` is a cycle that started and whose run has not stopped in an orderly way.
+    `oversold` is what was sold beyond our lots and not bought back yet.
     """
 
     mode: str = ""
@@ -48,6 +49,7 @@ class Ledger:
     lots: Mapping[LotId, Lot] = field(default_factory=dict)
     open_orders: Mapping[ClientOrderId, OrderState] = field(default_factory=dict)
     closed_orders: Mapping[ClientOrderId, OrderState] = field(default_factory=dict)
+    oversold: Mapping[ProductId, Oversold] = field(default_factory=dict)
     fill_ids: frozenset[str] = frozenset()
     fills_cursor: datetime | None = None
     realised: Decimal = ZERO

@@ -29,11 +29,17 @@ class OrderType(Enum):
 
 
 class Purpose(Enum):
-    """Why an order exists. An ENTRY increases risk, an EXIT reduces it, a PROTECTION rests to guard a lot."""
+    """
+    Why an order exists.
+
+    An ENTRY increases risk, an EXIT reduces it, a PROTECTION rests to guard a lot, a COVER buys back coins that were
+    sold beyond a lot.
+    """
 
     ENTRY = "entry"
     EXIT = "exit"
     PROTECTION = "protection"
+    COVER = "cover"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +47,8 @@ class Order:
     """
     One order exactly as it is sent. Sizes in base currency, price in quote per base.
 
-    `lot_id`: the lot that an exit closes; for an entry the lot that it opens or grows.
+    `lot_id`: the lot that an exit closes or a protection guards; for an entry the lot that it opens or grows; for a
+    cover, which has none, its own name.
     `end_time`: when a resting entry dies by itself (L4); None for IOC, and for a protection, which must outlive us.
     `stop_price`: what wakes a STOP_LIMIT, or turns a BRACKET into a stop; None for all others. The `limit_price` of a
     STOP_LIMIT is the least it sells for once awake; that of a BRACKET is its target.

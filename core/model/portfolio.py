@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from core.model.market import ProductId
 from core.model.money import ZERO
-from core.model.orders import LotId, Order, OrderId, OrderKey, OrderStatus, Outcome, Purpose, Side
+from core.model.orders import LotId, Order, OrderId, OrderKey, OrderStatus, Outcome, Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,8 @@ class Lot:
     `quantity` is what is left; `cost` is what that rest cost in quote currency, entry fees included.
     `bought_quantity` and `bought_value` (without fees) are totals of the entry fills.
     `peak_price` is the highest bid seen since the entry, for the trailing stop.
-    `realised` is the profit of the part already sold, after all fees.
+    `realised` is the profit of the part already sold, after all fees. `exit_attempts` counts the exits that were
+    intended, whatever became of them: each one may sell lower than the one before.
     """
 
     lot_id: LotId
@@ -41,6 +42,7 @@ class Lot:
     peak_price: Decimal
     realised: Decimal = ZERO
     exit_reason: str | None = None
+    exit_attempts: int = 0
 
     @property
     def average_price(self) -> Decimal:
@@ -99,10 +101,24 @@ class OrderState:
 
     @property
     def worst_case_cost(self) -> Decimal:
-        """Return what the unfilled rest of an entry may still cost, without fees; 0 for an exit."""
-        if self.order.side is not Side.BUY or self.order.purpose is not Purpose.ENTRY:
+        """Return what the unfilled rest of a buy may still cost, without fees; 0 for a sell."""
+        if self.order.side is not Side.BUY:
             return ZERO
         return self.remaining_size * self.order.limit_price
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Oversold:
+    """
+    Coins of one product that orders of ours sold beyond the lot that they were for, and that are to be bought back.
+
+    It happens when both sides of a race fill, such as a guard and the exit that replaced it. The coins were not ours to
+    sell, so nothing is earned by them yet: `proceeds` is what they brought after fees, set against the price of the
+    cover. `quantity` is positive; a product of which nothing is missing has no entry.
+    """
+
+    quantity: Decimal
+    proceeds: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

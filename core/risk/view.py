@@ -1,7 +1,7 @@
 """Everything that risk may look at, gathered once per decision and again before each order."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -20,7 +20,8 @@ class RiskView:
 
     `equity` is marked at the bid. `quotes` and `products` hold the eligible products and the ones we own; `tiers` only
     the eligible ones. `max_spread_fraction` is each tier's ceiling. `themes` are base assets by theme. `stale` are the
-    products whose candles are too old.
+    products whose candles are too old. `candle_closes` are the closes of the last closed candles, only of products
+    whose candles are fresh: the second source that a price must agree with.
     """
 
     now: datetime
@@ -36,6 +37,7 @@ class RiskView:
     themes: Mapping[str, tuple[str, ...]]
     fees: FeeRates | None
     stale: Collection[ProductId]
+    candle_closes: Mapping[ProductId, float] = field(default_factory=dict)
 
 
 def worst_fee_fraction(fees: FeeRates | None) -> Decimal | None:

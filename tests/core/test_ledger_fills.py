@@ -5,7 +5,7 @@ import pytest
 from core.errors import StateUnusable
 from core.ledger.fold import CLOSED_ORDERS_KEPT, apply, fold
 from core.model.orders import ClientOrderId, LotId, OrderStatus, OrderType, Outcome, Purpose, Side
-from core.model.portfolio import LastClose
+from core.model.portfolio import LastClose, Oversold
 from core.model.records import Event
 from tests.builders import BTC, ETH, NOON, make_order
 from tests.event_builders import (
@@ -111,14 +111,17 @@ def test_losing_lots_in_a_row_are_counted(prices: list[str], streak: int, last_l
     assert (ledger.last_loss_at is not None) is last_loss
 
 
-def test_selling_more_than_the_lot_has_is_refused() -> None:
+def test_what_is_sold_beyond_the_lot_is_booked_and_remembered_as_missing() -> None:
     ledger = make_traded(*make_bought(size="1"))
     over = make_order(name="exit-1", lot="order-1", side=Side.SELL, size="2")
     ledger = fold(ledger, [make_intent(over), make_outcome("exit-1")])
 
-    assert not apply(ledger, make_fill("f", order="exit-1", side=Side.SELL, size="1")).lots
-    with pytest.raises(StateUnusable, match="has 1"):
-        apply(ledger, make_fill("f", order="exit-1", side=Side.SELL, size="1.00000001"))
+    within = apply(ledger, make_fill("f", order="exit-1", side=Side.SELL, size="1"))
+    beyond = apply(ledger, make_fill("f", order="exit-1", side=Side.SELL, size="1.00000001", fee="0"))
+
+    assert (dict(within.lots), dict(within.oversold)) == ({}, {})
+    assert not beyond.lots
+    assert beyond.oversold == {BTC: Oversold(quantity=Decimal("0.00000001"), proceeds=Decimal("0.000001"))}
 
 
 def test_filling_more_than_the_order_asked_for_is_refused() -> None:

@@ -18,12 +18,12 @@ from core.order_plan import (
     END_MARGIN_SECONDS,
     NotPlannable,
     Unplannable,
-    client_order_id,
     plan_entry,
     plan_exit,
     plan_taker,
 )
 from core.settings import PolicySettings
+from core.slot_key import client_order_id
 from tests.builders import (
     BTC,
     NOON,
