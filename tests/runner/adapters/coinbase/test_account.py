@@ -146,6 +146,12 @@ def test_a_cursor_that_leads_back_behind_a_short_page_is_the_end(second: object)
         pytest.param([full_page()], id="a full page that leads back to itself"),
         pytest.param([full_page(cursor="c"), full_page(100, cursor="c")], id="a repeated cursor"),
         pytest.param([full_page(cursor="c"), full_page(cursor="d")], id="a page without news"),
+        pytest.param(
+            [full_page(cursor="c"), make_fill_page(make_fill_row("e-0001"), cursor="d")], id="a short page without news"
+        ),
+        pytest.param(
+            [make_fill_page(make_fill_row("a"), cursor="c"), full_page(cursor="c")], id="a full page that leads back"
+        ),
         pytest.param([full_page(100 * n, cursor=f"c{n}") for n in range(PAGES_MAX + 2)], id="no end"),
         pytest.param([full_page(), DOWN], id="second page not readable"),
         pytest.param([{}], id="no list"),

@@ -370,6 +370,26 @@ def test_a_list_that_does_not_say_whether_there_is_more_ends_where_no_cursor_is(
     api = ScriptedAccountApi({ORDER_LIST: [first, {"orders": [make_order_row()]}]})
 
     assert make_broker(api).find(KEY) is not None
+    assert [call.values("cursor") for call in api.calls] == [[], ["c"]]
+
+
+@pytest.mark.parametrize("cursors", [["c", "c"], ["c", "d"]], ids=["the same cursor", "another cursor"])
+def test_a_page_that_leads_back_is_noticed_at_once(cursors: list[str]) -> None:
+    row = make_order_row("a", client_order_id="x")
+    api = ScriptedAccountApi({ORDER_LIST: [make_order_page(row, cursor=cursor, has_next=True) for cursor in cursors]})
+
+    with pytest.raises(BrokerUnavailable, match="cursor"):
+        make_broker(api).find(KEY)
+    assert len(api.calls) == 2
+
+
+def test_a_cursor_that_repeats_behind_new_rows_is_not_followed_again() -> None:
+    rows = [make_order_row(name, client_order_id="x") for name in ("a", "b")]
+    api = ScriptedAccountApi({ORDER_LIST: [make_order_page(row, cursor="c", has_next=True) for row in rows]})
+
+    with pytest.raises(BrokerUnavailable, match="cursor"):
+        make_broker(api).find(KEY)
+    assert len(api.calls) == 2
 
 
 # --- open orders ------------------------------------------------------------------------------------------------------
@@ -412,6 +432,13 @@ def test_an_order_that_reaches_the_book_between_the_questions_is_one_order() -> 
     (report,) = make_broker(api).open_orders()
 
     assert report.status is OrderStatus.OPEN
+
+
+def test_an_order_that_ends_between_the_questions_is_not_open() -> None:
+    over = make_order_row(status="FILLED", filled_size="1")
+    api = ScriptedAccountApi({ORDER_LIST: [make_order_page(make_order_row(status="PENDING")), make_order_page(over)]})
+
+    assert make_broker(api).open_orders() == ()
 
 
 def test_an_order_that_is_over_in_the_list_of_open_ones_is_not_open() -> None:
