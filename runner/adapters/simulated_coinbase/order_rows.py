@@ -15,6 +15,22 @@ PORTFOLIO_ID = "5a7d1c0e-0000-5000-8000-000000000002"
 FILLS_NAMESPACE = uuid.UUID("5a7d1c0e-0000-5000-8000-000000000003")
 _AVERAGE_PLACES = 12
 
+_SAME_FOR_ALL: Mapping[str, object] = {
+    "fee": "",
+    "product_type": "SPOT",
+    "reject_message": "",
+    "order_placement_source": "RETAIL_ADVANCED",
+    "is_liquidation": False,
+    "edit_history": [],
+    "leverage": "",
+    "margin_type": "UNKNOWN_MARGIN_TYPE",
+    "retail_portfolio_id": PORTFOLIO_ID,
+    "originating_order_id": "",
+    "attached_order_id": "",
+    "attached_order_configuration": None,
+    "current_pending_replace": None,
+}
+
 _KEYS = {
     (Kind.MARKET, TimeInForce.IOC): "market_market_ioc",
     (Kind.LIMIT, TimeInForce.IOC): "sor_limit_ioc",
@@ -48,7 +64,6 @@ def order_row(
     is_over = record.status.is_final and not is_pending
     updated = record.created_at if is_pending else record.closed_at or record.last_fill_at or record.created_at
     is_quote_sized = order.quote_size is not None
-    is_stop = order.kind in (Kind.STOP_LIMIT, Kind.BRACKET)
     return {
         "order_id": record.order_id,
         "product_id": str(order.product_id),
@@ -62,7 +77,6 @@ def order_row(
         "completion_percentage": plain(round(filled / record.size * 100, 2)) if record.size else "0",
         "filled_size": plain(filled),
         "average_filled_price": plain(round(value / filled, _AVERAGE_PLACES)) if filled else "0",
-        "fee": "",
         "number_of_fills": "0" if is_pending else str(record.fill_count),
         "filled_value": plain(value),
         "pending_cancel": is_cancelling,
@@ -70,27 +84,16 @@ def order_row(
         "total_fees": plain(fees),
         "size_inclusive_of_fees": is_quote_sized,
         "total_value_after_fees": plain(after_fees),
-        "trigger_status": _trigger_status(record) if is_stop else "INVALID_ORDER_TYPE",
+        "trigger_status": _trigger_status(record),
         "order_type": order.kind.value,
         "reject_reason": record.reject_reason or "REJECT_REASON_UNSPECIFIED",
         "settled": is_over and filled > 0,
-        "product_type": "SPOT",
-        "reject_message": "",
         "cancel_message": "User requested cancel" if record.status is OrderStatus.CANCELLED and is_over else "",
-        "order_placement_source": "RETAIL_ADVANCED",
         "outstanding_hold_amount": plain(record.hold),
-        "is_liquidation": False,
         "last_fill_time": None if is_pending or record.last_fill_at is None else rfc3339(record.last_fill_at),
-        "edit_history": [],
-        "leverage": "",
-        "margin_type": "UNKNOWN_MARGIN_TYPE",
-        "retail_portfolio_id": PORTFOLIO_ID,
-        "originating_order_id": "",
-        "attached_order_id": "",
-        "attached_order_configuration": None,
-        "current_pending_replace": None,
         "commission_detail_total": {"total_commission": plain(fees), "gst_commission": "0"},
         "last_update_time": rfc3339(updated),
+        **_SAME_FOR_ALL,
     }
 
 
@@ -152,4 +155,6 @@ def shown_status(record: OrderRecord, *, is_pending: bool, is_cancelling: bool) 
 
 
 def _trigger_status(record: OrderRecord) -> str:
+    if record.order.kind not in (Kind.STOP_LIMIT, Kind.BRACKET):
+        return "INVALID_ORDER_TYPE"
     return "STOP_TRIGGERED" if record.is_triggered else "STOP_PENDING"
