@@ -123,15 +123,6 @@ class MatchingEngine:
         self._end(record, OrderStatus.CANCELLED, now)
         return CancelResult.DONE
 
-    def fail(self, order_id: OrderId, reason: str) -> bool:
-        """End an open order as FAILED, as the exchange does with one that it accepted too soon; False: none is open."""
-        now = self._advance()
-        record = self._resting.get(order_id)
-        if record is None:
-            return False
-        self._end(record, OrderStatus.FAILED, now, reason)
-        return True
-
     def restore(self, record: OrderRecord) -> bool:
         """Take in an order from before a restart; False when the account does not cover it."""
         if not record.status.is_final:
@@ -262,8 +253,8 @@ class MatchingEngine:
         else:
             self._end(record, OrderStatus.CANCELLED, now)
 
-    def _end(self, record: OrderRecord, status: OrderStatus, now: datetime, reason: str = "") -> None:
-        self._executions.close(record, status, now, reason)
+    def _end(self, record: OrderRecord, status: OrderStatus, now: datetime) -> None:
+        self._executions.close(record, status, now)
         del self._resting[record.order_id]
 
     def _remember(self, record: OrderRecord) -> None:

@@ -91,13 +91,12 @@ class Executions:
             self.close(record, OrderStatus.FILLED, at)
         return True
 
-    def close(self, record: OrderRecord, status: OrderStatus, at: datetime, reason: str = "") -> None:
+    def close(self, record: OrderRecord, status: OrderStatus, at: datetime) -> None:
         """End an order and free what it still holds."""
         self.reserve(record, ZERO)
         record.rests_at = None
         record.status = status
         record.closed_at = at
-        record.reject_reason = reason
 
     def _settle(self, record: OrderRecord, size: Decimal, value: Decimal, fee: Decimal, fill_id: str) -> bool:
         """Move the money and coins of one execution; False when the account cannot pay."""
