@@ -55,7 +55,7 @@ def failure(status: int | None, body: str = "") -> ApiUnavailable:
 # --- Coinbase's shapes ------------------------------------------------------------------------------------------------
 
 
-def product_row(name: str = "BTC-USD", **changes: object) -> dict[str, object]:
+def product_row(name: str = "BTC-USD", /, **changes: object) -> dict[str, object]:
     """Build a row of the list of products, as Coinbase sends it; a change to `...` takes the field out."""
     base, _, quote = name.partition("-")
     row: dict[str, object] = {
