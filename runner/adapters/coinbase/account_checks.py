@@ -9,8 +9,9 @@ from runner.adapters.coinbase import fields
 from runner.adapters.coinbase.errors import ApiError
 from runner.adapters.coinbase.fields import BadField
 from runner.adapters.coinbase.private_api import PrivateApi
+from runner.adapters.coinbase.routes import BASE
 
-KEY_PERMISSIONS = "/api/v3/brokerage/key_permissions"
+KEY_PERMISSIONS = f"{BASE}/key_permissions"
 
 _NEW_KEY = "make a key with View and Trade, and nothing else, on the CDP portal, and give the bot that one"
 

@@ -18,16 +18,13 @@ from runner.adapters.coinbase.errors import ApiError, ApiNotSent, ApiRefused, Ap
 from runner.adapters.coinbase.fields import BadField, Row
 from runner.adapters.coinbase.order_rows import is_of_another_kind, order_report
 from runner.adapters.coinbase.private_api import PrivateApi
+from runner.adapters.coinbase.routes import BASE, CANCEL, ORDERS, PREVIEW
 
-_BROKERAGE = "/api/v3/brokerage"
-ACCOUNTS = f"{_BROKERAGE}/accounts"
-CANCEL = f"{_BROKERAGE}/orders/batch_cancel"
-FEES = f"{_BROKERAGE}/transaction_summary"
-FILLS = f"{_BROKERAGE}/orders/historical/fills"
-ORDER = f"{_BROKERAGE}/orders/historical"
-ORDER_LIST = f"{_BROKERAGE}/orders/historical/batch"
-ORDERS = f"{_BROKERAGE}/orders"
-PREVIEW = f"{_BROKERAGE}/orders/preview"
+ACCOUNTS = f"{BASE}/accounts"
+FEES = f"{BASE}/transaction_summary"
+ORDER = f"{ORDERS}/historical"
+ORDER_LIST = f"{ORDER}/batch"
+FILLS = f"{ORDER}/fills"
 
 CANCELS_PER_REQUEST = 100
 _ORDERS_PER_PAGE = ("limit", "100")

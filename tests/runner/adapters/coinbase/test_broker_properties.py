@@ -12,6 +12,7 @@ from core.errors import BrokerUnavailable, OrderOutcomeUnknown, OrderRejected, S
 from core.model.orders import Balance, FeeRates, Fill, OrderId, OrderReport
 from core.ports import Broker
 from runner.adapters.coinbase import coinbase_broker as paths
+from runner.adapters.coinbase import routes
 from runner.adapters.coinbase.account_checks import KEY_PERMISSIONS, portfolio_of_safe_key
 from tests.builders import NOON, make_order
 from tests.fakes.scripted_account_api import ScriptedAccountApi
@@ -48,9 +49,9 @@ JSON = st.recursive(
 )
 
 GOOD: dict[str, object] = {
-    paths.ORDERS: make_success(ORDER),
-    paths.PREVIEW: {"errs": ["PREVIEW_INSUFFICIENT_FUND"]},
-    paths.CANCEL: {"results": [{"success": False, "failure_reason": "X", "order_id": ORDER_ID}]},
+    routes.ORDERS: make_success(ORDER),
+    routes.PREVIEW: {"errs": ["PREVIEW_INSUFFICIENT_FUND"]},
+    routes.CANCEL: {"results": [{"success": False, "failure_reason": "X", "order_id": ORDER_ID}]},
     f"{paths.ORDER}/{ORDER_ID}": {"order": make_order_row()},
     paths.ORDER_LIST: make_order_page(make_order_row(), make_order_row("b", client_order_id="x")),
     paths.FILLS: make_fill_page(make_fill_row(), make_fill_row("b", size_in_quote=True), cursor="c"),
@@ -85,7 +86,7 @@ def damaged(value: object, place: tuple[object, ...], by: object) -> object:
 @st.composite
 def damages(draw: st.DrawFn, path: str) -> object:
     """Draw a good answer with one to three places replaced by anything."""
-    answer = draw(st.sampled_from([GOOD[path], make_live_reject()])) if path == paths.ORDERS else GOOD[path]
+    answer = draw(st.sampled_from([GOOD[path], make_live_reject()])) if path == routes.ORDERS else GOOD[path]
     for _ in range(draw(st.integers(1, 3))):
         answer = damaged(answer, draw(st.sampled_from(places(answer))), draw(JSON))
     return answer
@@ -104,10 +105,10 @@ def asked(path: str, answer: object, question: Callable[[Broker], object]) -> ob
 
 
 @settings(max_examples=150)
-@given(answers(paths.ORDERS))
+@given(answers(routes.ORDERS))
 def test_any_answer_to_an_order_is_taken_refused_or_unknown(answer: object) -> None:
     try:
-        order_id = make_broker(ScriptedAccountApi({paths.ORDERS: [answer]})).submit(ORDER)
+        order_id = make_broker(ScriptedAccountApi({routes.ORDERS: [answer]})).submit(ORDER)
     except OrderRejected:
         assert isinstance(answer, dict)
         assert answer["success"] is False
@@ -120,10 +121,10 @@ def test_any_answer_to_an_order_is_taken_refused_or_unknown(answer: object) -> N
 
 
 @settings(max_examples=80)
-@given(answers(paths.PREVIEW))
+@given(answers(routes.PREVIEW))
 def test_any_answer_to_a_preview_is_a_reason_a_yes_or_no_answer(answer: object) -> None:
     try:
-        reason = make_broker(ScriptedAccountApi({paths.PREVIEW: [answer]})).preview(ORDER)
+        reason = make_broker(ScriptedAccountApi({routes.PREVIEW: [answer]})).preview(ORDER)
     except BrokerUnavailable:
         return
     assert isinstance(answer, dict)
@@ -131,9 +132,9 @@ def test_any_answer_to_a_preview_is_a_reason_a_yes_or_no_answer(answer: object) 
 
 
 @settings(max_examples=80)
-@given(answers(paths.CANCEL))
+@given(answers(routes.CANCEL))
 def test_any_answer_to_a_cancel_confirms_it_or_does_not(answer: object) -> None:
-    asked(paths.CANCEL, answer, lambda broker: broker.cancel([OrderId(ORDER_ID)]))
+    asked(routes.CANCEL, answer, lambda broker: broker.cancel([OrderId(ORDER_ID)]))
 
 
 @settings(max_examples=150)

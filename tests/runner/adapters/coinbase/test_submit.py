@@ -7,9 +7,9 @@ import pytest
 from core.errors import BrokerUnavailable, OrderNotSent, OrderOutcomeUnknown, OrderRejected
 from core.model.orders import OrderId, OrderType
 from runner.adapters.coinbase.api import PostKind
-from runner.adapters.coinbase.coinbase_broker import CANCEL, ORDERS, PREVIEW
 from runner.adapters.coinbase.errors import ApiError, ApiNotSent, ApiOutcomeUnknown, ApiRefused
 from runner.adapters.coinbase.order_bodies import order_body, preview_body
+from runner.adapters.coinbase.routes import CANCEL, ORDERS, PREVIEW
 from tests.builders import make_order
 from tests.fakes.scripted_account_api import Answer, ScriptedAccountApi
 from tests.runner.adapters.coinbase.coinbase_answers import (
