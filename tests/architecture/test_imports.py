@@ -67,6 +67,17 @@ def test_an_adapter_knows_neither_the_loop_nor_the_wiring() -> None:
         assert not any(name.startswith(tuple(upper)) for name in imports(tree)), path
 
 
+def test_the_matching_engine_knows_core_only() -> None:
+    """It is the exchange's side: nothing of the bot, its ports' adapters or a protocol may leak into a fill."""
+    found = trees("runner/matching")
+
+    assert "runner/matching/engine.py" in found
+    for path, tree in found.items():
+        for name in imports(tree):
+            is_own = name.startswith(("runner.matching.", "core."))
+            assert is_own or name.partition(".")[0] in PURE_LIBRARY | {"core"}, f"{path} imports {name}"
+
+
 def test_nothing_outside_the_tests_imports_them() -> None:
     for path, tree in trees(*PACKAGES).items():
         assert not any(name.partition(".")[0] == "tests" for name in imports(tree)), path

@@ -18,7 +18,7 @@ from runner.adapters.coinbase.venue_time import VenueTime
 from runner.adapters.markets.replay_market import open_replay
 from runner.adapters.markets.simulated_market import simulated_market
 from runner.adapters.virtual_clock import VirtualClock
-from runner.matching.market import VenueMarket
+from runner.matching.market import TradedRange, VenueMarket
 from tests.fakes.candle_data import FIRST_DAY, random_candles, write_candles
 from tests.fakes.scripted_api import MarketApi
 from tests.fakes.scripted_market import ScriptedMarket
@@ -241,3 +241,43 @@ def test_flow_in_pieces_is_the_flow_of_the_whole_but_for_rounding_down(subject: 
     assert whole > 0
     assert sum(pieces) <= whole + Decimal("0.001")
     assert float(sum(pieces)) == pytest.approx(float(whole), rel=1e-3)
+
+
+def test_the_range_of_a_span_is_that_of_its_pieces_and_of_its_candles(subject: Subject) -> None:
+    subject.clock.jump(timedelta(minutes=3))
+    moments = [START + timedelta(seconds=second) for second in (0, 1, 13, 20, 59, 60, 61, 119, 180)]
+
+    def traded(begin: datetime, end: datetime) -> TradedRange | None:
+        return subject.paper.traded_range(subject.product_id, begin, end)
+
+    pieces = [piece for begin, end in pairwise(moments) if (piece := traded(begin, end)) is not None]
+    whole = traded(moments[0], moments[-1])
+    candles = subject.market.candles([subject.product_id], int(START.timestamp()))[subject.product_id]
+
+    assert whole is not None
+    assert whole == (min(piece.low for piece in pieces), max(piece.high for piece in pieces))
+    assert float(whole.low) == pytest.approx(min(candle.low for candle in candles), rel=1e-3)
+    assert float(whole.high) == pytest.approx(max(candle.high for candle in candles), rel=1e-3)
+    assert subject.paper.traded_range(subject.product_id, START, START) is None
+
+
+def test_volume_trades_through_a_price_only_inside_the_range(subject: Subject) -> None:
+    subject.clock.jump(timedelta(minutes=3))
+    for begin, end in ((3, 17), (17, 60), (30, 95), (0, 180)):
+        span = (START + timedelta(seconds=begin), START + timedelta(seconds=end))
+        traded = subject.paper.traded_range(subject.product_id, *span)
+        assert traded is not None
+
+        assert subject.paper.volume_through(subject.product_id, Side.SELL, traded.high, *span) == 0
+        assert subject.paper.volume_through(subject.product_id, Side.BUY, traded.low, *span) == 0
+
+
+def test_the_last_trade_is_in_the_range_of_the_last_minute(subject: Subject) -> None:
+    for _ in range(20):
+        subject.clock.jump(timedelta(seconds=8))
+        now = subject.clock.now()
+        traded = subject.paper.traded_range(subject.product_id, now - timedelta(minutes=1), now)
+        last = subject.paper.last_trade(subject.product_id)
+        assert traded is not None
+        assert last is not None
+        assert traded.low <= last <= traded.high

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.model.market import Candle
-from runner.adapters.markets.candle_path import price_at, seconds_above, seconds_below
+from runner.adapters.markets.candle_path import extremes, price_at, seconds_above, seconds_below
 
 UP = Candle(0, 100.0, 106.0, 97.0, 103.0, 60.0)
 DOWN = Candle(0, 103.0, 106.0, 97.0, 100.0, 60.0)
@@ -64,3 +64,29 @@ def test_the_seconds_beyond_a_price_are_those_that_the_path_spends_there(
 @given(candle=candles(), second=st.floats(0, 60))
 def test_the_path_stays_between_low_and_high(candle: Candle, second: float) -> None:
     assert candle.low - 1e-9 <= price_at(candle, second) <= candle.high + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "expected"),
+    [
+        pytest.param(0, 60, (97.0, 106.0), id="the whole minute: low and high"),
+        pytest.param(0, 10, (98.5, 100.0), id="on the way to the low"),
+        pytest.param(10, 30, (97.0, 101.5), id="around the low"),
+        pytest.param(20, 40, (97.0, 106.0), id="from turn to turn"),
+        pytest.param(41, 60, (103.0, 105.85), id="after the high"),
+        pytest.param(30, 30, (101.5, 101.5), id="a moment"),
+    ],
+)
+def test_the_extremes_of_a_part_of_the_minute(begin: float, end: float, expected: tuple[float, float]) -> None:
+    assert extremes(UP, begin, end) == pytest.approx(expected)
+
+
+@given(candle=candles(), begin=st.floats(0, 60), length=st.floats(0, 60), share=st.floats(0, 1))
+def test_the_path_stays_between_the_extremes_of_its_part(
+    candle: Candle, begin: float, length: float, share: float
+) -> None:
+    end = min(begin + length, 60)
+
+    low, high = extremes(candle, begin, end)
+
+    assert low - 1e-9 <= price_at(candle, begin + (end - begin) * share) <= high + 1e-9

@@ -12,7 +12,8 @@ from core.model.market import Candle, Level, ProductId
 from core.model.orders import Side
 from runner.adapters.markets.modelled_market import Listing, ModelledMarket
 from runner.adapters.virtual_clock import VirtualClock
-from tests.builders import BTC, make_product
+from runner.matching.market import TradedRange
+from tests.builders import BTC, ETH, make_product
 
 HOUR = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 FLAT = Candle(0, 100.0, 100.0, 100.0, 100.0, 144.0)
@@ -106,6 +107,38 @@ def test_flow_through_a_price_is_the_share_of_the_minute_beyond_it() -> None:
     assert backwards == 0
 
 
+def test_a_span_has_the_extremes_of_its_traded_part_rounded_outward() -> None:
+    dip = Candle(0, 100.0, 100.0, 99.0, 100.0, 60.0)
+    market = market_of(NotingFeed(dip))
+
+    def traded(begin: float, end: float) -> TradedRange | None:
+        return market.traded_range(BTC, HOUR + timedelta(seconds=begin), HOUR + timedelta(seconds=end))
+
+    assert traded(0, 60) == (Decimal("99.00"), Decimal("100.00"))
+    assert traded(0, 10) == (Decimal("99.50"), Decimal("100.00"))
+    assert traded(0, 10.1) == (Decimal("99.49"), Decimal("100.00"))  # 99.495: a stop at 99.49 is rather met than missed
+    assert traded(10, 50) == (Decimal("99.00"), Decimal("100.00"))
+    assert traded(30, 90) == (Decimal("99.00"), Decimal("100.00"))
+    assert traded(10, 10) is None
+    assert traded(10, 9) is None
+    assert market.traded_range(ETH, HOUR, HOUR + timedelta(seconds=1)) is None
+
+
+def test_a_minute_without_trades_has_no_range_but_a_last_trade() -> None:
+    market = market_of(NotingFeed(FLAT._replace(volume=0.0)))
+
+    assert market.traded_range(BTC, HOUR - timedelta(minutes=5), HOUR) is None
+    assert market.last_trade(BTC) == Decimal(100)
+    assert market.last_trade(ETH) is None
+
+
+def test_the_last_trade_is_the_path_on_the_grid() -> None:
+    rise = Candle(0, 100.0, 101.0, 100.0, 101.0, 60.0)
+
+    assert market_of(NotingFeed(rise), HOUR + timedelta(seconds=30)).last_trade(BTC) == Decimal("100.50")
+    assert market_of(NotingFeed(rise), HOUR + timedelta(seconds=30.1)).last_trade(BTC) == Decimal("100.50")
+
+
 @given(seconds=st.floats(0, 7200), span=st.floats(0, 300))
 def test_nothing_is_asked_about_a_later_minute_than_the_present_one(seconds: float, span: float) -> None:
     """No look ahead: the feed is asked for the minute in progress, and for ranges of minutes that have ended."""
@@ -118,6 +151,8 @@ def test_nothing_is_asked_about_a_later_minute_than_the_present_one(seconds: flo
     market.books([BTC])
     market.products()
     market.volume_through(BTC, Side.SELL, Decimal(99), now - timedelta(seconds=span), now)
+    market.traded_range(BTC, now - timedelta(seconds=span), now)
+    market.last_trade(BTC)
 
     assert max(feed.bar_minutes) <= now.timestamp()
     assert max(feed.closed_ends) <= now.timestamp()

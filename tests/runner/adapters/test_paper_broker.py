@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 
-from core.errors import OrderRejected, StateUnusable
+from core.errors import BrokerUnavailable, OrderRejected, StateUnusable
 from core.ledger.fold import fold
 from core.model.ledger import Ledger
-from core.model.orders import ClientOrderId, Order, OrderStatus, OrderType, Outcome, Side
+from core.model.orders import ClientOrderId, Order, OrderStatus, OrderType, Outcome, Purpose, Side
 from core.model.records import CashFlow, Event, FillBooked, Intent, OutcomeKnown
 from runner.adapters.paper.paper_broker import PaperBroker
 from runner.matching.order_record import fill_id_of
@@ -181,3 +181,111 @@ def test_the_books_of_the_account_and_of_the_ledger_are_the_same_to_the_last_dig
 
     assert ledger.cash["USD"] == desk.broker.balances()["USD"].total
     assert sum(lot.quantity for lot in ledger.lots.values()) == desk.broker.balances()["BTC"].total
+
+
+# --- protective orders ------------------------------------------------------------------------------------------------
+
+
+def guard_of(order_type: OrderType, *, size: str = "1", stop: str = "98", price: str = "95") -> Order:
+    order = make_order(name="guard", lot="one", side=Side.SELL, order_type=order_type, size=size, price=price)
+    return replace(order, purpose=Purpose.PROTECTION, stop_price=Decimal(stop))
+
+
+BRACKET = guard_of(OrderType.BRACKET, price="104")
+STOP = guard_of(OrderType.STOP_LIMIT)
+
+
+def ledger_with(guard: Order, *, filled: str = "0") -> Ledger:
+    left = Decimal(1) - Decimal(filled)
+    lot = make_lot(BTC, name="one", quantity=str(left))
+    return make_ledger(lots=[lot], orders=[make_order_state(guard, filled=filled)])
+
+
+@pytest.mark.parametrize("guard", [BRACKET, STOP], ids=["bracket", "stop-limit"])
+def test_a_protective_order_is_taken_and_reported_as_it_was_sent(guard: Order) -> None:
+    desk = make_desk(btc="1")
+
+    assert desk.broker.preview(guard) is None
+    desk.broker.submit(guard)
+    desk.wait(86_400)
+
+    report = desk.report("guard")
+    assert (report.order_type, report.stop_price, report.limit_price) == (
+        guard.order_type,
+        guard.stop_price,
+        guard.limit_price,
+    )
+    assert report.status is OrderStatus.OPEN  # it outlives us
+    assert desk.balance("BTC") == (Decimal(0), Decimal(1))
+
+
+@pytest.mark.parametrize("order_type", [OrderType.POST_ONLY, OrderType.IOC])
+def test_the_other_kinds_are_reported_as_they_were_sent(order_type: OrderType) -> None:
+    desk = make_desk()
+    desk.broker.submit(make_order(order_type=order_type, price="99"))
+
+    assert (desk.report().order_type, desk.report().stop_price) == (order_type, None)
+
+
+def test_a_preview_without_a_market_is_no_answer() -> None:
+    desk = make_desk(btc="1")
+    desk.market.fail(1)
+
+    with pytest.raises(BrokerUnavailable):
+        desk.broker.preview(STOP)
+    assert desk.broker.preview(replace(STOP, stop_price=Decimal(101))) == "PREVIEW_STOP_PRICE_ABOVE_LAST_TRADE_PRICE"
+
+
+@pytest.mark.parametrize("guard", [BRACKET, STOP], ids=["bracket", "stop-limit"])
+def test_a_guard_that_was_not_reached_while_the_bot_was_down_goes_on_guarding(guard: Order) -> None:
+    desk = make_desk()
+    desk.wait(3600)
+
+    again = restarted(desk, ledger_with(guard))
+    resting = again.report("guard").status
+    desk.market.move(BTC, -3)
+    desk.wait(1)
+
+    assert resting is OrderStatus.OPEN
+    assert again.report("guard").status is OrderStatus.FILLED
+    assert [fill.order_id for fill in again.fills()] == ["exchange-guard"]
+
+
+@pytest.mark.parametrize("guard", [BRACKET, STOP], ids=["bracket", "stop-limit"])
+def test_a_stop_that_was_reached_while_the_bot_was_down_is_found_also_after_a_bounce(guard: Order) -> None:
+    desk = make_desk()
+    desk.market.move(BTC, -3, at_minute=10)
+    desk.market.move(BTC, 6, at_minute=11)
+    desk.wait(3600)
+
+    again = restarted(desk, ledger_with(guard))
+
+    fill = again.fills()[0]
+    assert (fill.price, fill.size, fill.at) == (Decimal(98), Decimal(1), desk.clock.now())
+    assert again.balance("BTC") == (Decimal(0), Decimal(0))
+
+
+def test_a_target_that_traded_while_the_bot_was_down_counts_once() -> None:
+    """Six seconds above 104 give 6 BTC; 0.4 of the one guarded were booked before the restart."""
+    desk = make_desk()
+    desk.market.move(BTC, 5, at_minute=0)
+    desk.wait(6)
+
+    again = restarted(desk, ledger_with(BRACKET, filled="0.4"))
+
+    assert [(fill.price, fill.size) for fill in again.fills()] == [(Decimal(104), Decimal("0.6"))]
+    assert again.report("guard").status is OrderStatus.FILLED
+
+
+def test_a_guard_that_fell_through_its_limit_before_the_restart_still_rests_there() -> None:
+    desk = make_desk()
+    desk.market.move(BTC, -10, at_minute=1)
+    desk.wait(3600)
+
+    again = restarted(desk, ledger_with(STOP))
+
+    assert again.report("guard").status is OrderStatus.OPEN
+    assert again.fills() == []
+    desk.market.move(BTC, 6)
+    desk.wait(1)
+    assert [(fill.price, fill.size) for fill in again.fills()] == [(Decimal(95), Decimal(1))]
