@@ -93,8 +93,15 @@ def themes_of(product_id: ProductId, themes: Themes) -> tuple[str, ...]:
 
 
 def free_cash(ledger: Ledger, currency: str, fee_fraction: Decimal) -> Decimal:
-    """Return a currency's cash minus what open and unknown entries may still spend of it, fees included."""
-    reserved = sum(
+    """Return a currency's cash minus what open and unknown buys may still spend, and what coins not ours brought."""
+    owed = (oversold.proceeds for product_id, oversold in ledger.oversold.items() if product_id.quote == currency)
+    free = ledger.cash.get(currency, ZERO) - reserved_cash(ledger, currency, fee_fraction)
+    return free - max(sum(owed, ZERO), ZERO)
+
+
+def reserved_cash(ledger: Ledger, currency: str, fee_fraction: Decimal) -> Decimal:
+    """Return what open and unknown buys may still spend of a currency, fees included."""
+    return sum(
         (
             state.worst_case_cost * (1 + fee_fraction)
             for state in ledger.open_orders.values()
@@ -102,7 +109,6 @@ def free_cash(ledger: Ledger, currency: str, fee_fraction: Decimal) -> Decimal:
         ),
         ZERO,
     )
-    return ledger.cash.get(currency, ZERO) - reserved
 
 
 def asked_exits(ledger: Ledger, lot_id: LotId) -> Decimal:

@@ -20,7 +20,8 @@ def equity(ledger: Ledger, quotes: Mapping[ProductId, Quote], quote_currencies: 
     """
     Return cash in the allowed quote currencies (at par) plus every lot at its bid; None without a bid for a lot.
 
-    An entry order that rests has not spent anything yet; no fee for selling is taken off.
+    An entry order that rests has not spent anything yet; no fee for selling is taken off. Coins sold beyond our lots
+    are a debt: what it costs to buy them back is taken off, None without an ask.
     """
     total = sum((amount for currency, amount in ledger.cash.items() if currency in quote_currencies), ZERO)
     for lot in ledger.lots.values():
@@ -28,6 +29,11 @@ def equity(ledger: Ledger, quotes: Mapping[ProductId, Quote], quote_currencies: 
         if quote is None:
             return None
         total += lot.quantity * quote.bid
+    for product_id, oversold in ledger.oversold.items():
+        quote = quotes.get(product_id)
+        if quote is None:
+            return None
+        total -= oversold.quantity * quote.ask
     return total
 
 

@@ -431,6 +431,45 @@ def make_order(
     )
 
 
+def make_guard(
+    lot: Lot,
+    *,
+    name: str = "guard-1",
+    order_type: OrderType = OrderType.BRACKET,
+    size: str = "",
+    price: str = "104",
+    stop: str = "98",
+) -> Order:
+    """Build a guard of a whole lot bought at 100: target 104 (a stop-limit names its own least price), stop 98."""
+    return Order(
+        client_order_id=ClientOrderId(name),
+        product_id=lot.product_id,
+        side=Side.SELL,
+        order_type=order_type,
+        purpose=Purpose.PROTECTION,
+        lot_id=lot.lot_id,
+        size=Decimal(size) if size else lot.quantity,
+        limit_price=Decimal(price),
+        stop_price=Decimal(stop),
+    )
+
+
+def make_cover(
+    product_id: ProductId = BTC, *, name: str = "cover-1", size: str = "0.5", price: str = "100.02"
+) -> Order:
+    """Build a buy of coins that were sold beyond a lot."""
+    return Order(
+        client_order_id=ClientOrderId(name),
+        product_id=product_id,
+        side=Side.BUY,
+        order_type=OrderType.IOC,
+        purpose=Purpose.COVER,
+        lot_id=LotId(name),
+        size=Decimal(size),
+        limit_price=Decimal(price),
+    )
+
+
 def make_key(client_order_id: ClientOrderId, product_id: ProductId = BTC) -> OrderKey:
     """Return where to look for an order whose exchange id nobody knows."""
     return OrderKey(client_order_id=client_order_id, order_id=None, product_id=product_id, since=NOON)
@@ -485,6 +524,7 @@ def make_risk_view(
     kill_switch_on: bool = False,
     trading_state: TradingState = TradingState.ARMED,
     regime: Regime | None = Regime.BULL,
+    closes: Mapping[ProductId, float] | None = None,
 ) -> RiskView:
     """Build an account of 10,000 USD in a bull market, BTC and ETH eligible at 100 USD; fees are 0.5 and 0.9 %."""
     return RiskView(
@@ -505,4 +545,5 @@ def make_risk_view(
         themes={"LAYER1": ("BTC", "ETH", "ADA"), "MEME": ("DOGE", "SHIB", "PEPE")},
         fees=FeeRates(maker_fraction=Decimal("0.005"), taker_fraction=Decimal("0.009")),
         stale=(),
+        candle_closes={BTC: 100.0, ETH: 100.0} if closes is None else closes,
     )

@@ -18,7 +18,7 @@ from core.model.portfolio import ExitPlan, OrderState, Oversold
 SURPLUS_PLAN = ExitPlan(
     strategy="cover", stop_fraction=Decimal("0.02"), target_fraction=Decimal("0.02"), max_hold_seconds=0
 )
-"""Covers that bought too much (one was called absent and filled all the same) leave a lot that is to be sold at once."""
+"""Covers that bought too much (one that was called absent, say) leave a lot that is to be sold at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

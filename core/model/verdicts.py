@@ -11,7 +11,7 @@ from core.model.signals import Proposal
 
 
 class Refusal(Enum):
-    """Why something may not be bought (or, the last six, not sent)."""
+    """Why something may not be bought (or, the last seven, not sent)."""
 
     # The whole cycle: each proposal gets the same code.
     KILL_SWITCH = "kill_switch"
@@ -38,10 +38,14 @@ class Refusal(Enum):
     STALE_PRODUCT = "stale_product"
     UNKNOWN_ORDER = "unknown_order_outstanding"
     OPEN_ORDER = "open_order"
+    OVERSOLD = "oversold_coins"
+    SELF_CROSS = "self_cross"
     QUOTE_MISSING = "quote_missing"
     QUOTE_STALE = "quote_stale"
     SPREAD = "spread"
     PRICE_COLLAR = "price_collar"
+    SOURCES_DISAGREE = "sources_disagree"
+    EDGE_BELOW_COSTS = "edge_below_costs"
     ALREADY_HELD = "already_held"
     ADDS_PER_DAY = "adds_per_day"
     ADD_COOLDOWN = "add_cooldown"
@@ -66,6 +70,7 @@ class Refusal(Enum):
     VENUE_MIN = "venue_min_size"
     NOT_OUR_LOT = "not_our_lot"
     OVERSELL = "oversell"
+    COVER_EXCESS = "cover_excess"
     EXIT_PRICE = "exit_price"
 
 

@@ -4,8 +4,9 @@ What we may do, and why not (stage 4).
 Gates in their order; the first shut one gives the code.
 Cycle (each proposal gets the same code): kill switch, trading state, limits usable, fees, equity, capital, losses of
 day, week and from the peak, regime, losing streak, pacing.
-Product: proposal usable, eligible, market open, candles fresh, no unknown and no open order, quote there, fresh, its
-spread, the price collar, already held (or the rules for adding), cooldown and spacing of the product.
+Product: proposal usable, eligible, market open, candles fresh, nothing oversold, no unknown and no open order, quote
+there, fresh, its spread, the price collar, the candle agrees, no guard of ours in the way, the target pays the costs,
+already held (or the rules for adding), cooldown and spacing of the product.
 Cycle again, counting what is already approved: pacing, positions of this cycle, positions in all.
 Size: one call of `legal_size_usd` with every cap; the binding cap gives the code.
 """
@@ -109,7 +110,7 @@ def _verdict(proposal: Proposal, running: _Running, view: RiskView, policy: Poli
         or eligible_breach(product_id, proposal.tier, view)
         or order_breach(product_id, view.ledger)
         or _planned_breach(product_id, running)
-        or price_breach(view.products[product_id], proposal.tier, view, policy.execution)
+        or price_breach(view.products[product_id], proposal.tier, proposal.target_fraction, view, policy.execution)
     )
     if breach is not None:
         return breach

@@ -6,13 +6,14 @@ from decimal import Decimal
 from core.exposure import is_dust
 from core.model.ledger import Ledger
 from core.model.market import Product, ProductId, Quote
-from core.model.orders import Side
+from core.model.money import plain
+from core.model.orders import Order, OrderType, Purpose, Side
 from core.model.portfolio import Lot
 from core.model.signals import Tier
 from core.model.verdicts import Breach, ExitReason, Refusal
-from core.risk.view import RiskView, shown
+from core.risk.view import RiskView, shown, worst_fee_fraction
 from core.settings import ExecutionPolicy, RiskLimits
-from core.venue_rules import are_usable, entry_price
+from core.venue_rules import are_usable, entry_price, usable_close
 
 
 def eligible_breach(product_id: ProductId, tier: Tier, view: RiskView) -> Breach | None:
@@ -39,17 +40,51 @@ def market_breach(product: Product | None) -> Breach | None:
 
 def order_breach(product_id: ProductId, ledger: Ledger) -> Breach | None:
     """
-    Return the order of ours that forbids a new entry: an UNKNOWN one (L4), else any that is open.
+    Return the order of ours that forbids a new entry: an UNKNOWN one (L4), else any that is open but a guard.
 
-    An open sell counts too: we never trade against ourselves.
+    Every lot has its guard resting, and may be added to nevertheless: `self_cross_breach` keeps the two apart. Coins
+    that were sold beyond a lot are bought back before anything else.
     """
+    if product_id in ledger.oversold:
+        return Breach(reason=Refusal.OVERSOLD, observed=plain(ledger.oversold[product_id].quantity), limit="none")
     states = [state for state in ledger.open_orders.values() if state.order.product_id == product_id]
     for state in states:
         if state.is_unknown:
             return Breach(reason=Refusal.UNKNOWN_ORDER, observed=state.order.client_order_id, limit="none")
     for state in states:
-        return Breach(reason=Refusal.OPEN_ORDER, observed=state.order.client_order_id, limit="none")
+        if state.order.purpose is not Purpose.PROTECTION:
+            return Breach(reason=Refusal.OPEN_ORDER, observed=state.order.client_order_id, limit="none")
     return None
+
+
+def self_cross_breach(price: Decimal, product_id: ProductId, ledger: Ledger) -> Breach | None:
+    """
+    Return why a buy at a price would trade against a guard of ours: at or above its target, or not above its stop.
+
+    A guard's stop turns it into a sale at the market; a buy of ours down there would be waiting for it.
+    """
+    breach = target_cross_breach(price, product_id, ledger)
+    if breach is not None:
+        return breach
+    for order in _resting_sells(product_id, ledger):
+        if order.stop_price is not None and price <= order.stop_price:
+            limit = f"above our own stop at {plain(order.stop_price)}"
+            return Breach(reason=Refusal.SELF_CROSS, observed=plain(price), limit=limit)
+    return None
+
+
+def target_cross_breach(price: Decimal, product_id: ProductId, ledger: Ledger) -> Breach | None:
+    """Return why a buy at a price would meet a sell of ours that rests in the book; a stop-limit asleep does not."""
+    for order in _resting_sells(product_id, ledger):
+        if order.order_type is not OrderType.STOP_LIMIT and price >= order.limit_price:
+            limit = f"below our own sell at {plain(order.limit_price)}"
+            return Breach(reason=Refusal.SELF_CROSS, observed=plain(price), limit=limit)
+    return None
+
+
+def _resting_sells(product_id: ProductId, ledger: Ledger) -> list[Order]:
+    orders = (state.order for state in ledger.open_orders.values())
+    return [order for order in orders if order.product_id == product_id and order.side is Side.SELL]
 
 
 def quote_breach(product_id: ProductId, view: RiskView, max_age_seconds: int) -> Breach | None:
@@ -80,13 +115,58 @@ def collar_breach(price: Decimal, quote: Quote, tier: Tier, policy: ExecutionPol
     return None
 
 
-def price_breach(product: Product, tier: Tier, view: RiskView, policy: ExecutionPolicy) -> Breach | None:
-    """Return what is wrong with the quote that an entry would be priced from, or with that price."""
+def sources_breach(price: Decimal, quote: Quote, tier: Tier, view: RiskView, policy: ExecutionPolicy) -> Breach | None:
+    """
+    Return a breach unless a limit price and the mid both lie within the tier's collar of the last candle's close.
+
+    Quote and candle come from different answers of the venue: a price that only one of them knows is not traded on. A
+    missing close agrees with nothing (L17).
+    """
+    collar = policy.price_collar_fraction.of(tier)
+    close = usable_close(view.candle_closes.get(quote.product_id))
+    if close is None:
+        return Breach(reason=Refusal.SOURCES_DISAGREE, observed="no fresh candle", limit=shown(collar))
+    distance = max(abs(price - close), abs(quote.mid - close)) / close
+    if distance > collar:
+        return Breach(reason=Refusal.SOURCES_DISAGREE, observed=shown(distance), limit=shown(collar))
+    return None
+
+
+def edge_breach(
+    target_fraction: Decimal | None, quote: Quote, tier: Tier, view: RiskView, policy: ExecutionPolicy
+) -> Breach | None:
+    """
+    Return a breach when what a trade hopes for does not pay for itself.
+
+    Net edge = target - (entry fee + exit fee + spread + slippage budget of the tier), all as fractions and at the
+    worst: both legs take, at the account's own rates of this moment.
+    """
+    least = policy.min_net_edge_fraction
+    fee = worst_fee_fraction(view.fees)
+    edge = None
+    if fee is not None and target_fraction is not None:
+        edge = target_fraction - (2 * fee + quote.spread_fraction + policy.max_slippage_fraction.of(tier))
+    if edge is None or not edge.is_finite() or edge < least:
+        return Breach(reason=Refusal.EDGE_BELOW_COSTS, observed=shown(edge), limit=f"at least {shown(least)}")
+    return None
+
+
+def price_breach(
+    product: Product, tier: Tier, target_fraction: Decimal, view: RiskView, policy: ExecutionPolicy
+) -> Breach | None:
+    """Return what is wrong with the quote that an entry would be priced from, with that price, or with its prospect."""
     breach = quote_breach(product.product_id, view, policy.max_quote_age_seconds)
     if breach is not None:
         return breach
     quote = view.quotes[product.product_id]
-    return spread_breach(quote, tier, view) or collar_breach(entry_price(product, quote), quote, tier, policy)
+    price = entry_price(product, quote)
+    return (
+        spread_breach(quote, tier, view)
+        or collar_breach(price, quote, tier, policy)
+        or sources_breach(price, quote, tier, view, policy)
+        or self_cross_breach(price, product.product_id, view.ledger)
+        or edge_breach(target_fraction, quote, tier, view, policy)
+    )
 
 
 def held_lot(product_id: ProductId, view: RiskView, dust_usd: Decimal) -> Lot | None:

@@ -1,13 +1,16 @@
 """The last look at a finished order: the same limits, on what is really about to be sent."""
 
+import math
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from core.ledger.fold import EntryMark
 from core.model.guards import TradingState
-from core.model.orders import LotId, Order, OrderType, Outcome, Purpose, Side
+from core.model.orders import FeeRates, LotId, Order, OrderType, Outcome, Purpose, Side
+from core.model.portfolio import ExitPlan, Oversold
 from core.model.signals import Regime
 from core.model.verdicts import Refusal
 from core.risk.last_hop import last_hop
@@ -17,6 +20,7 @@ from tests.builders import (
     BTC,
     ETH,
     NOON,
+    make_guard,
     make_ledger,
     make_lot,
     make_order,
@@ -31,6 +35,7 @@ from tests.core.test_risk_cycle_gates import CYCLE_LIMITS
 
 LOT = make_lot(BTC, quantity="1")
 OWNING = holding(make_ledger(lots=[LOT]))
+OWED = Oversold(quantity=Decimal("0.5"), proceeds=Decimal(50))
 
 
 def buy(size: str = "2", price: str = "100", *, order_type: OrderType = OrderType.POST_ONLY, lot: str = "") -> Order:
@@ -41,8 +46,10 @@ def sell(size: str = "1", price: str = "98.5", *, name: str = "sell", lot: str =
     return make_order(BTC, name=name, side=Side.SELL, order_type=OrderType.IOC, size=size, price=price, lot=lot)
 
 
-def reason(order: Order, view: RiskView, policy: PolicySettings | None = None) -> Refusal | None:
-    refused = last_hop(order, view, policy or make_policy())
+def reason(
+    order: Order, view: RiskView, policy: PolicySettings | None = None, *, plan: ExitPlan | None = LOT.plan
+) -> Refusal | None:
+    refused = last_hop(order, view, policy or make_policy(), plan=plan)
     assert refused is None or refused.order is order
     return None if refused is None else refused.reason
 
@@ -51,6 +58,24 @@ def asked(size: str, *, filled: str = "0", outcome: Outcome | None = Outcome.ACC
     """Own one coin of which an exit already asks for some."""
     open_exit = make_order_state(sell(size, name="earlier"), filled=filled, outcome=outcome)
     return holding(make_ledger(lots=[LOT], orders=[open_exit]))
+
+
+def paying(bid: str, ask: str, *, fee: str) -> RiskView:
+    rates = FeeRates(maker_fraction=Decimal("0.005"), taker_fraction=Decimal(fee))
+    return replace(quoted(bid, ask), fees=rates)
+
+
+def guarded(size: str, *, outcome: Outcome | None = Outcome.ACCEPTED) -> RiskView:
+    """Own one coin of which a guard holds some."""
+    guard = make_guard(LOT, size=size)
+    return holding(make_ledger(lots=[LOT], orders=[make_order_state(guard, outcome=outcome)]))
+
+
+def resting(target: str, stop: str) -> RiskView:
+    """Have a guard of another lot of the product in the book; the lot itself is dust."""
+    dust = make_lot(BTC, name="dust", quantity="0.001")
+    guard = make_guard(dust, price=target, stop=stop)
+    return holding(make_ledger(lots=[dust], orders=[make_order_state(guard)]))
 
 
 ENTRY_LIMITS = [
@@ -85,8 +110,28 @@ ENTRY_LIMITS = [
         (buy(), make_risk_view()),
         (buy(), holding(make_ledger(orders=[make_order_state(make_order(BTC, name="x"))]))),
     ),
+    (
+        Refusal.UNKNOWN_ORDER,
+        (buy(lot=LOT.lot_id), guarded("1")),
+        (buy(lot=LOT.lot_id), guarded("1", outcome=Outcome.UNKNOWN)),
+    ),
+    (Refusal.OVERSOLD, (buy(), make_risk_view()), (buy(), knowing(oversold={BTC: OWED}))),
+    (Refusal.SELF_CROSS, (buy(), resting("100.01", "90")), (buy(), resting("100", "90"))),
+    (Refusal.SELF_CROSS, (buy(), resting("104", "99.99")), (buy(), resting("104", "100"))),
     (Refusal.QUOTE_MISSING, (buy(), make_risk_view()), (buy(), seen(quotes={}))),
     (Refusal.QUOTE_STALE, (buy(), quoted(age_seconds=10)), (buy(), quoted(age_seconds=10.01))),
+    (Refusal.SOURCES_DISAGREE, (buy(), seen(candle_closes={BTC: 101.0})), (buy(), seen(candle_closes={BTC: 101.02}))),
+    (Refusal.SOURCES_DISAGREE, (buy(), seen(candle_closes={BTC: 99.03})), (buy(), seen(candle_closes={BTC: 99.01}))),
+    *(
+        (Refusal.SOURCES_DISAGREE, (buy(), make_risk_view()), (buy(), seen(candle_closes=closes)))
+        for closes in ({}, {ETH: 100.0}, {BTC: math.nan}, {BTC: 0.0}, {BTC: math.inf})
+    ),
+    # 4 % - 2 x fee - 20 bps of spread - 20 bps of slippage budget leaves 25 bps
+    (
+        Refusal.EDGE_BELOW_COSTS,
+        (buy(price="99.9"), paying("99.9", "100.1", fee="0.01675")),
+        (buy(price="99.9"), paying("99.9", "100.1", fee="0.016751")),
+    ),
     (Refusal.SPREAD, (buy(price="99.9"), quoted("99.9", "100.1")), (buy(price="99.9"), quoted("99.9", "100.11"))),
     (Refusal.PRICE_COLLAR, (buy(price="99.01"), make_risk_view()), (buy(price="99"), make_risk_view())),
     (
@@ -199,6 +244,19 @@ def test_an_orders_own_intent_in_the_ledger_is_not_counted_against_it() -> None:
         pytest.param(replace(buy(), end_time=None), id="rests without an end"),
         pytest.param(replace(buy(), end_time=NOON), id="has ended"),
         pytest.param(replace(sell(), end_time=NOON), id="immediate with an end"),
+        pytest.param(replace(sell(), stop_price=Decimal(98)), id="an exit with a stop"),
+        pytest.param(replace(sell(), order_type=OrderType.POST_ONLY), id="an exit that rests"),
+        pytest.param(buy(order_type=OrderType.BRACKET), id="an entry that is a guard"),
+        pytest.param(replace(buy(), purpose=Purpose.COVER), id="a cover that rests"),
+        pytest.param(replace(make_guard(LOT), side=Side.BUY), id="a guard that buys"),
+        pytest.param(replace(make_guard(LOT), order_type=OrderType.IOC), id="a guard that takes at once"),
+        pytest.param(replace(make_guard(LOT), stop_price=None), id="a guard without a stop"),
+        pytest.param(replace(make_guard(LOT), stop_price=NAN), id="a guard whose stop is not a number"),
+        pytest.param(replace(make_guard(LOT), end_time=NOON + timedelta(hours=1)), id="a guard that ends"),
+        pytest.param(make_guard(LOT, price="98", stop="98"), id="a bracket with its target at its stop"),
+        pytest.param(
+            make_guard(LOT, order_type=OrderType.STOP_LIMIT, price="98.01", stop="98"), id="a stop-limit above its stop"
+        ),
     ],
 )
 def test_an_order_that_contradicts_itself_is_refused(order: Order) -> None:
@@ -229,7 +287,14 @@ EXIT_LIMITS = [
     (Refusal.OFF_INCREMENT, (sell("0.5"), OWNING), (sell("0.500000001"), OWNING)),
     (Refusal.VENUE_MIN, (sell("0.01015229"), OWNING), (sell("0.01015228"), OWNING)),
     (Refusal.QUOTE_MISSING, (sell(), OWNING), (sell(), replace(OWNING, quotes={}))),
-    (Refusal.EXIT_PRICE, (sell(price="97"), OWNING), (sell(price="96.99"), OWNING)),
+    (Refusal.EXIT_PRICE, (sell(price="95"), OWNING), (sell(price="94.99"), OWNING)),
+    (
+        Refusal.EXIT_PRICE,  # 5 % below the close, and no matter how deep the book
+        (sell(price="97.47"), replace(OWNING, candle_closes={BTC: 102.6})),
+        (sell(price="97.46"), replace(OWNING, candle_closes={BTC: 102.6})),
+    ),
+    (Refusal.OVERSELL, (sell("0.6"), guarded("0.4")), (sell("0.60000001"), guarded("0.4"))),
+    (Refusal.OVERSELL, (sell("0.6"), guarded("0.4", outcome=None)), (sell("0.7"), guarded("0.4", outcome=None))),
 ]
 
 
@@ -273,7 +338,30 @@ def test_no_state_of_the_market_or_account_stops_a_sell(view: RiskView) -> None:
     assert reason(sell(), view) is None
 
 
+def test_an_entry_without_a_plan_is_refused_because_nobody_knows_what_it_could_earn() -> None:
+    assert reason(buy(), make_risk_view(), plan=None) is Refusal.EDGE_BELOW_COSTS
+
+
+def test_a_guard_that_rests_does_not_keep_its_lot_from_growing() -> None:
+    assert reason(buy(lot=LOT.lot_id), guarded("1")) is None
+
+
+def test_a_stop_limit_asleep_is_met_by_no_buy_above_its_stop() -> None:
+    guard = make_guard(LOT, order_type=OrderType.STOP_LIMIT, price="95", stop="98")
+    view = holding(make_ledger(lots=[LOT], orders=[make_order_state(guard)]))
+
+    assert reason(buy(price="100", lot=LOT.lot_id), view) is None
+
+
+def test_the_money_that_coins_not_ours_have_brought_is_not_free() -> None:
+    owed = Oversold(quantity=Decimal(1), proceeds=Decimal(100))
+    ledger = replace(make_ledger(cash="301.8"), oversold={ETH: owed})
+
+    assert reason(buy("2"), make_risk_view(ledger=ledger)) is None
+    assert reason(buy("2.00000001"), make_risk_view(ledger=ledger)) is Refusal.CASH
+
+
 def test_an_exit_limit_that_is_no_number_refuses_the_sell() -> None:
-    policy = replace(make_policy(), exits=replace(make_policy().exits, max_exit_slippage_fraction=NAN))
+    policy = replace(make_policy(), exits=replace(make_policy().exits, exit_slippage_limit_fraction=NAN))
 
     assert reason(sell(), OWNING, policy) is Refusal.LIMIT_UNUSABLE

@@ -35,6 +35,7 @@ from tests.builders import (
 )
 from tests.core.risk_cases import limited
 from tests.core.test_last_hop import ENTRY_LIMITS, EXIT_LIMITS
+from tests.core.test_last_hop_restoring import COVER_LIMITS, GUARD_LIMITS
 from tests.core.test_risk_cycle_gates import CYCLE_LIMITS
 from tests.core.test_risk_product_gates import PRODUCT_LIMITS
 from tests.core.test_risk_sizes import SIZE_LIMITS
@@ -90,7 +91,8 @@ def views(draw: st.DrawFn) -> RiskView:
         tiers=dict.fromkeys(COINS, Tier.TIER_3),
         regime=draw(st.sampled_from([Regime.BULL, Regime.CHOP, Regime.BEAR])),
     )
-    return replace(view, max_spread_fraction={Tier.TIER_3: Decimal("0.2")})
+    closes = {coin: float(view.quotes[coin].mid) for coin in COINS}
+    return replace(view, max_spread_fraction={Tier.TIER_3: Decimal("0.2")}, candle_closes=closes)
 
 
 @st.composite
@@ -118,7 +120,8 @@ def policies(draw: st.DrawFn) -> PolicySettings:
 @st.composite
 def wishes(draw: st.DrawFn) -> list[Proposal]:
     return [
-        make_proposal(coin, tier=Tier.TIER_3, size=str(draw(fractions)), conviction=draw(st.floats(0, 1)))
+        # A target that pays for the widest spread and slippage drawn here: what is tested is size.
+        make_proposal(coin, tier=Tier.TIER_3, size=str(draw(fractions)), conviction=draw(st.floats(0, 1)), target="0.5")
         for coin in draw(st.lists(products_of, min_size=1, max_size=6))
     ]
 
@@ -229,7 +232,7 @@ def test_what_is_approved_can_be_planned_and_passes_the_last_hop_at_an_unchanged
             policy=policy,
         )
         assert isinstance(order, Order), order
-        refused = last_hop(order, view, policy)
+        refused = last_hop(order, view, policy, plan=approved.exit_plan)
         assert refused is None, (refused.reason, refused.observed, refused.limit)
         intent = Intent(at=NOON, slot=slot, order=order, plan=approved.exit_plan, reason="price_move")
         view = replace(view, ledger=apply(view.ledger, intent))
@@ -248,7 +251,7 @@ def test_the_second_leg_passes_the_last_hop_too(
         order = plan_taker(ended, product, quote, account="paper", tier=Tier.TIER_3, policy=policy)
         if isinstance(order, Order):
             assert order.notional <= first.notional
-            assert last_hop(order, view, policy) is None
+            assert last_hop(order, view, policy, plan=approved.exit_plan) is None
 
 
 @given(
@@ -259,6 +262,8 @@ def test_the_second_leg_passes_the_last_hop_too(
     age=st.integers(0, 10**6),
     equity=st.sampled_from([None, Decimal("NaN"), Decimal(0), Decimal(-5)]),
     state=st.sampled_from([TradingState.ARMED, TradingState.REDUCE_ONLY]),
+    attempts=st.integers(0, 50),
+    moved=st.sampled_from([None, "0.94", "0.95", "0.97", "1", "1.03", "1.05", "1.06"]),
 )
 def test_no_limit_on_entries_stops_the_planned_sell_of_a_lot(
     view: RiskView,
@@ -269,8 +274,11 @@ def test_no_limit_on_entries_stops_the_planned_sell_of_a_lot(
     age: int,
     equity: Decimal | None,
     state: TradingState,
+    attempts: int,
+    moved: str | None,
 ) -> None:
-    lot: Lot = make_lot(coin, name="mine", quantity=str(quantity))
+    lot: Lot = replace(make_lot(coin, name="mine", quantity=str(quantity)), exit_attempts=attempts)
+    close = None if moved is None else float(view.quotes[coin].bid * Decimal(moved))
     ruined = replace(view.ledger, lots={lot.lot_id: lot}, loss_streak=99, cash={}, day=None, week=None)
     blind = replace(
         view,
@@ -282,9 +290,17 @@ def test_no_limit_on_entries_stops_the_planned_sell_of_a_lot(
         tiers={},
         fees=None,
         stale=COINS,
+        candle_closes={} if close is None else {coin: close},
     )
     order = plan_exit(
-        lot, view.products[coin], view.quotes[coin], asked=Decimal(0), account="paper", slot=1, policy=policy
+        lot,
+        view.products[coin],
+        view.quotes[coin],
+        last_close=close,
+        asked=Decimal(0),
+        account="paper",
+        slot=1,
+        policy=policy,
     )
 
     if isinstance(order, Order):
@@ -309,7 +325,7 @@ def test_sells_of_a_lot_together_never_exceed_it(quantity: Decimal, asked: Decim
 
 
 def test_every_refusal_is_reached_at_its_limit_by_one_of_the_tables() -> None:
-    tables = (CYCLE_LIMITS, PRODUCT_LIMITS, SIZE_LIMITS, ENTRY_LIMITS, EXIT_LIMITS)
+    tables = (CYCLE_LIMITS, PRODUCT_LIMITS, SIZE_LIMITS, ENTRY_LIMITS, EXIT_LIMITS, GUARD_LIMITS, COVER_LIMITS)
     reached = {row[0] for table in tables for row in table} | {Refusal.INVALID_ORDER}
 
     assert [refusal for refusal in Refusal if refusal not in reached] == []
