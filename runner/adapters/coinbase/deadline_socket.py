@@ -57,12 +57,13 @@ class DeadlineSocket:
         return self
 
     def readline(self, limit: int) -> bytes:
-        """Return bytes up to and with the next newline, `limit` at most; fewer at the end of the stream."""
+        """Return bytes up to and with the next newline, `limit` at most. No line of an answer may be its end."""
         seen = 0
         while (at := self._unread.find(b"\n", seen, limit)) < 0 and len(self._unread) < limit:
             seen = len(self._unread)
             if not self._receive():
-                break
+                # http.client would take a head that was cut off for a whole one.
+                raise OSError("the answer breaks off" if self.bytes_received else "closed without an answer")
         return self._cut(limit if at < 0 else at + 1)
 
     def read(self, size: int | None = None) -> bytes:

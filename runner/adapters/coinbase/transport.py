@@ -89,10 +89,9 @@ class Transport:
         """
         path = request.target.partition("?")[0]
         self._stop_if_refused(request.method, path)
-        if not self._get_token(path, attempt.deadline):
+        if not self._get_token(request.method, path, attempt.deadline):
             self._report(request, attempt, error="no_token")
             raise NotSent("no token of the rate limit in time")
-        self._stop_if_refused(request.method, path)  # again: the wait may have been long
         return self._carry(request, attempt)
 
     def _stop_if_refused(self, method: str, path: str) -> None:
@@ -100,10 +99,11 @@ class Transport:
         if reason is not None:
             raise NotSent(reason)
 
-    def _get_token(self, path: str, deadline: float) -> bool:
+    def _get_token(self, method: str, path: str, deadline: float) -> bool:
+        """Wait for a token and take it; False when none comes in time. After every wait the refusals count anew."""
         channel = routes.channel_of(path)
         is_cancel = path == routes.CANCEL
-        is_order = not is_cancel and path.startswith(routes.ORDERS)
+        is_order = method != "GET" and path not in (routes.CANCEL, routes.PREVIEW)
         for _ in range(WAITS_MAX):
             seconds = self._limiter.seconds_to_wait(channel, is_cancel=is_cancel)
             if seconds <= 0:
@@ -113,6 +113,7 @@ class Transport:
                 return False
             span = timedelta(seconds=max(seconds, SHORTEST_WAIT_SECONDS))
             self._clock.wait_until(self._clock.now() + span, self._orders_allowed if is_order else _always)
+            self._stop_if_refused(method, path)
         return False
 
     def _carry(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
@@ -170,7 +171,7 @@ def _retry_after(response: HttpResponse) -> float:
 
 def _sent(request: HttpRequest) -> int:
     head = sum(len(name) + len(value) + 4 for name, value in request.headers.items())
-    return len(request.method) + len(request.target) + 13 + head + len(request.body)
+    return len(request.method) + len(request.target) + 14 + head + len(request.body)
 
 
 def _received(response: HttpResponse) -> int:
