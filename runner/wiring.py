@@ -6,7 +6,7 @@ DRY_RUN, PAPER and LIVE differ in what is wired here, never by an `if mode` insi
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -93,26 +93,31 @@ def open_desk(
     """
     settings = _with_overrides(configuration.settings, options)
     mode = options.mode or settings.app.app.mode
-    _refuse_live(mode, settings)
-    world = outside or open_outside(settings, options)
+    world = outside or open_outside(settings, options, mode)
+    with closing(world), _locked(options) as lock, _text_log(settings, options, world) as log:
+        start = _Start(
+            settings=settings,
+            configuration=configuration,
+            options=options,
+            mode=mode,
+            world=world,
+            lock=lock,
+            log=log,
+            stop_reason=stop_reason,
+        )
+        desk = _open(start)
+        yield desk
+        finish_run(desk, stop_reason() or "done")
+
+
+@contextmanager
+def _locked(options: RunOptions) -> Iterator[InstanceLock]:
+    """Make the folders and hold the data directory for as long as the run lasts (L14)."""
     _make_folders(options)
     lock = InstanceLock(options.data_dir)
     lock.acquire()
     try:
-        with _text_log(settings, options, world) as log:
-            start = _Start(
-                settings=settings,
-                configuration=configuration,
-                options=options,
-                mode=mode,
-                world=world,
-                lock=lock,
-                log=log,
-                stop_reason=stop_reason,
-            )
-            desk = _open(start)
-            yield desk
-            finish_run(desk, stop_reason() or "done")
+        yield lock
     finally:
         lock.release()
 
@@ -127,6 +132,7 @@ def _text_log(settings: Settings, options: RunOptions, world: Outside) -> Iterat
         backup_count=settings.app.logging.backup_count,
         now=world.clock.now,
         to_terminal=not world.is_virtual,
+        redact=world.redact,
     )
     try:
         yield log
@@ -154,21 +160,6 @@ class _Start:
     def synced(self) -> bool:
         """Nothing depends on the disk surviving a rehearsal in virtual time: it repeats to the byte."""
         return not self.world.is_virtual
-
-
-def _refuse_live(mode: Mode, settings: Settings) -> None:
-    if mode is not Mode.LIVE:
-        return
-    missing = [
-        "the Coinbase adapter",
-        "a rehearsal certificate (a GO computed from a 24-hour rehearsal on the real market, under this configuration "
-        "and this code)",
-    ]
-    if settings.app.exchange.read_only:
-        missing.append("`exchange.read_only: false` in app.yaml")
-    raise StartRefused(
-        f"LIVE is not available in this version. Missing: {'; '.join(missing)}. Use --paper or --dry-run"
-    )
 
 
 def _with_overrides(settings: Settings, options: RunOptions) -> Settings:
@@ -263,7 +254,7 @@ def _desk(
             reconciler=reconciler,
             clock=world.clock,
             kill_switch=kill_switch,
-            policy=policy.execution,
+            policy=policy,
             stop_reason=start.stop_reason,
             log=start.log,
         )

@@ -22,22 +22,23 @@ def open_log(
     backup_count: int,
     now: Callable[[], datetime],
     to_terminal: bool,
+    redact: Callable[[str], str] | None = None,
 ) -> logging.Logger:
     """
     Return the program's logger, writing to the rotated file and, when asked, to standard output.
 
     Rotated files are `live_247trader-v2.1.log` and so on, so that `logs/live_*.log` finds them all.
-    Times are the loop's own clock, in UTC.
+    Times are the loop's own clock, in UTC. `redact` takes secrets out of every line, of tracebacks, too (L15).
 
     Raises:
         StartRefused: The file cannot be opened.
     """
     logging.raiseExceptions = False  # a full disk or a closed terminal must not fill stderr with tracebacks
-    log = logging.getLogger(f"247trader-v2.{logs_dir}")
+    log = logger_of(logs_dir)
     log.setLevel(level)
     log.propagate = False
     close_log(log)
-    formatter = logging.Formatter("%(utc)s %(levelname)-8s %(message)s")
+    formatter = _Format(redact)
     path = logs_dir / LOG_NAME
     try:
         to_file = logging.handlers.RotatingFileHandler(
@@ -59,6 +60,23 @@ def open_log(
         handler.addFilter(stamp)
         log.addHandler(handler)
     return log
+
+
+def logger_of(logs_dir: Path) -> logging.Logger:
+    """Return the logger of a run, which is known by its folder; it is silent until `open_log`."""
+    return logging.getLogger(f"247trader-v2.{logs_dir}")
+
+
+class _Format(logging.Formatter):
+    """The format of a line, with whatever must not be written taken out last."""
+
+    def __init__(self, redact: Callable[[str], str] | None) -> None:
+        super().__init__("%(utc)s %(levelname)-8s %(message)s")
+        self._redact = redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return text if self._redact is None else self._redact(text)
 
 
 def close_log(log: logging.Logger) -> None:

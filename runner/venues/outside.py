@@ -1,6 +1,5 @@
 """The world of one run, as the wiring gets it."""
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,7 +33,8 @@ class Outside:
 
     `health` is set when the transport counts every request itself; else the wiring counts the calls of the ports.
     `clock_skew` (seconds, ours minus the venue's; NaN: could not be read) and `rate_limit_use` (share by channel) are
-    None where the venue has neither. `log_filter` takes secrets out of the text log. `close` ends connections.
+    None where the venue has neither. `redact` takes this run's secrets out of a text, None where there are none.
+    `close` ends connections.
     """
 
     clock: Clock
@@ -49,5 +49,5 @@ class Outside:
     health: ApiHealth | None = None
     clock_skew: Callable[[], float] | None = None
     rate_limit_use: Callable[[], Mapping[str, float]] | None = None
-    log_filter: logging.Filter | None = None
+    redact: Callable[[str], str] | None = None
     close: Callable[[], None] = lambda: None

@@ -15,6 +15,7 @@ from typing import TypeVar
 from core.model.market import Book, Candle, Product, ProductId, Quote
 from core.model.records import CycleStarted
 from core.ports import MarketData
+from core.settings import Mode
 from runner.cycle import Cycle
 from runner.desk import Desk
 from runner.options import RunOptions
@@ -169,7 +170,7 @@ def _desk(config_dir: Path, folder: Path, speed: str) -> Iterator[tuple[Desk, Ti
     options = RunOptions(
         market="simulated", speed=speed, config_dir=config_dir, data_dir=folder / "data", logs_dir=folder / "logs"
     )
-    outside = open_outside(configuration.settings, options)
+    outside = open_outside(configuration.settings, options, Mode.PAPER)
     market = TimedMarket(outside.market)
     world = dataclasses.replace(outside, market=market)
     with redirect_stdout(StringIO()), open_desk(configuration, options, lambda: None, world) as desk:
