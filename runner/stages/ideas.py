@@ -1,5 +1,7 @@
 """The stages that look for something to buy: universe, triggers, rules, risk, executor."""
 
+from datetime import timedelta
+
 from core import rules as core_rules
 from core import triggers as core_triggers
 from core import universe as core_universe
@@ -42,8 +44,9 @@ def triggers(cycle: Cycle, desk: Desk) -> None:
         return  # the universe stage has said why
     eligible = list(memory.universe.eligible)
     benchmark = _benchmark(eligible, settings.signals.regime.benchmark)
+    until = cycle.started_at + timedelta(seconds=settings.app.loop.market_data_seconds)
     try:
-        seen = desk.watch.look(eligible, cycle.started_at)
+        seen = desk.watch.look(eligible, cycle.started_at, lambda: desk.clock.now() < until)
     except MarketDataUnavailable as error:
         desk.log.warning("no candles this cycle: %s", error)
         cycle.end(Reason.DATA_UNAVAILABLE)
