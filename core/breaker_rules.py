@@ -4,6 +4,7 @@ The rules of the circuit breakers: what each one demands now, None when it is, o
 The table in `core/breakers.py` says when each trips and recovers.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,7 +26,8 @@ class Observation:
     `exception_times` are those of unexpected exceptions that ended a cycle; they reach back over the exception window
     and its recovery time at least. `stale_share_fraction` is of the eligible products. `mismatch_cycles` counts cycles
     in a row in which account and ledger disagreed, 0 when they agreed. `clock_jump_seconds` is wall clock against
-    monotonic clock since the last cycle, signed.
+    monotonic clock since the last cycle, signed. `clock_skew_seconds` is our clock minus the exchange's, signed: None
+    on a venue without a clock of its own (the embedded ones keep ours), NaN when the exchange's could not be read.
     """
 
     api_errors_in_a_row: int
@@ -42,16 +44,22 @@ class Observation:
     is_first_cycle_of_run: bool
     clock_jump_seconds: float | None
     free_disk_mb: int | None
+    clock_skew_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The settings that breakers read, from three files."""
+    """
+    The settings that breakers read, from three files.
+
+    A skew above `halting_skew_seconds` is the one with which LIVE would not start.
+    """
 
     breakers: BreakerLimits
     risk: RiskLimits
     min_eligible_products: int
     min_free_disk_mb: int
+    halting_skew_seconds: int
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
@@ -60,6 +68,7 @@ class Limits:
             risk=settings.policy.risk,
             min_eligible_products=settings.universe.min_eligible_products,
             min_free_disk_mb=settings.app.loop.min_free_disk_mb,
+            halting_skew_seconds=settings.app.exchange.max_clock_skew_seconds,
         )
 
 
@@ -73,7 +82,7 @@ class Trip:
 
 
 class Case(NamedTuple):
-    """What a rule judges by. A plain tuple: eleven are built in every cycle."""
+    """What a rule judges by. A plain tuple: the loop is judged in every cycle."""
 
     state: BreakerState
     seen: Observation
@@ -198,6 +207,24 @@ def _clock_jump(case: Case) -> Trip | None:
     return Trip(detail=f"wall clock jumped by {observed}, limit {most} s")
 
 
+def _clock_skew(case: Case) -> Trip | None:
+    """
+    Judge our clock against the exchange's: ages, end times and request tokens mean nothing when they disagree.
+
+    A clock that could not be read has failed (L17), but it does not lower a level that a known skew has set.
+    """
+    skew = case.seen.clock_skew_seconds
+    if skew is None:
+        return None
+    if not math.isfinite(skew):
+        return _hold(case.state) or Trip(detail="the exchange's time could not be read")
+    most, halting = case.limits.breakers.max_clock_skew_seconds, case.limits.halting_skew_seconds
+    detail = f"our clock is {skew:+.3f} s from the exchange's, limit {most} s"
+    if abs(skew) > halting:
+        return Trip(detail=detail, level=TradingState.HALTED)
+    return Trip(detail=detail) if abs(skew) > most else None
+
+
 def _disk_space(case: Case) -> Trip | None:
     free = case.seen.free_disk_mb
     if free is not None and free >= case.limits.min_free_disk_mb:
@@ -217,6 +244,7 @@ RULES: Mapping[Breaker, Rule] = {
     Breaker.VOLATILITY_CRASH: _volatility_crash,
     Breaker.RECONCILE_MISMATCH: _reconcile_mismatch,
     Breaker.CLOCK_JUMP: _clock_jump,
+    Breaker.CLOCK_SKEW: _clock_skew,
     Breaker.DISK_SPACE: _disk_space,
 }
 

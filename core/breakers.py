@@ -2,8 +2,9 @@
 Circuit breakers and the trading state, as values.
 
 A cycle's observation and the breakers' memory go in, the changes come out; the ledger keeps the memory (L13). Counts
-trip when they reach their limit; shares and jumps when they exceed it. Every breaker stops entries and leaves exits
-alone (REDUCE_ONLY, L6); only a mismatch that lasts HALTS, because then we do not know what we own.
+trip when they reach their limit; shares, jumps and skews when they exceed it. Every breaker stops entries and leaves
+exits alone (REDUCE_ONLY, L6). Only two HALT: a mismatch that lasts, because then we do not know what we own, and a
+clock so wrong that the exchange takes no request of ours anyway.
 
 | breaker            | trips                             | recovers                                              |
 |--------------------|-----------------------------------|-------------------------------------------------------|
@@ -18,6 +19,8 @@ alone (REDUCE_ONLY, L6); only a mismatch that lasts HALTS, because then we do no
 | reconcile_mismatch | cycles in a row; later HALTED     | when account and ledger agree; from HALTED only if    |
 |                    |                                   | they do in the first cycle of a run (a person looked) |
 | clock_jump         | jump too large, or not known      | with the next cycle without a jump                    |
+| clock_skew         | too far off, or not to be read;   | when the clocks are known to agree again              |
+|                    | HALTED where LIVE would not start |                                                       |
 | disk_space         | too little free, or not known     | when the condition is over                            |
 
 Unknown money figures and an unknown regime change nothing here: risk refuses entries by itself while they last, and

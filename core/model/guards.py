@@ -31,6 +31,7 @@ class Breaker(Enum):
     VOLATILITY_CRASH = "volatility_crash"
     RECONCILE_MISMATCH = "reconcile_mismatch"
     CLOCK_JUMP = "clock_jump"
+    CLOCK_SKEW = "clock_skew"
     DISK_SPACE = "disk_space"
 
 

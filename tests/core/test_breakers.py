@@ -12,7 +12,13 @@ from core.model.guards import Breaker, BreakerState, TradingState
 from core.model.signals import Regime
 from tests.builders import NOON, make_breaker_limits, make_risk_limits
 
-LIMITS = Limits(breakers=make_breaker_limits(), risk=make_risk_limits(), min_eligible_products=2, min_free_disk_mb=200)
+LIMITS = Limits(
+    breakers=make_breaker_limits(),
+    risk=make_risk_limits(),
+    min_eligible_products=2,
+    min_free_disk_mb=200,
+    halting_skew_seconds=30,
+)
 CALM = Observation(
     api_errors_in_a_row=0,
     api_errors_in_window=0,
@@ -27,6 +33,7 @@ CALM = Observation(
     mismatch_cycles=0,
     is_first_cycle_of_run=False,
     clock_jump_seconds=0.0,
+    clock_skew_seconds=0.2,
     free_disk_mb=5000,
 )
 NAN = Decimal("NaN")
@@ -67,6 +74,10 @@ TRIPS: list[tuple[Breaker, dict[str, object], dict[str, object]]] = [
     (Breaker.CLOCK_JUMP, {"clock_jump_seconds": -5.0}, {"clock_jump_seconds": -5.001}),
     (Breaker.CLOCK_JUMP, {}, {"clock_jump_seconds": None}),
     (Breaker.CLOCK_JUMP, {}, {"clock_jump_seconds": float("nan")}),
+    (Breaker.CLOCK_SKEW, {"clock_skew_seconds": 5.0}, {"clock_skew_seconds": 5.001}),
+    (Breaker.CLOCK_SKEW, {"clock_skew_seconds": -5.0}, {"clock_skew_seconds": -30.0}),
+    (Breaker.CLOCK_SKEW, {"clock_skew_seconds": None}, {"clock_skew_seconds": float("nan")}),
+    (Breaker.CLOCK_SKEW, {"clock_skew_seconds": None}, {"clock_skew_seconds": float("inf")}),
     (Breaker.DISK_SPACE, {"free_disk_mb": 200}, {"free_disk_mb": 199}),
     (Breaker.DISK_SPACE, {}, {"free_disk_mb": None}),
 ]
@@ -105,7 +116,8 @@ def test_a_calm_cycle_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "breaker", [Breaker.STALE_DATA, Breaker.EMPTY_UNIVERSE, Breaker.CLOCK_JUMP, Breaker.DISK_SPACE]
+    "breaker",
+    [Breaker.STALE_DATA, Breaker.EMPTY_UNIVERSE, Breaker.CLOCK_JUMP, Breaker.CLOCK_SKEW, Breaker.DISK_SPACE],
 )
 def test_a_condition_that_is_over_recovers_with_the_next_look(breaker: Breaker) -> None:
     past = next(row[2] for row in TRIPS if row[0] is breaker)
@@ -262,6 +274,27 @@ def test_halted_by_a_mismatch_stays_until_a_new_run_finds_that_all_agrees() -> N
     assert judge(halted, seen(is_first_cycle_of_run=True), LIMITS, NOON)[0].state.tripped is False
 
 
+# --- clock skew -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_skew_with_which_live_would_not_start_halts_and_recovers_by_itself(sign: int) -> None:
+    reduced = after({}, seen(clock_skew_seconds=30.0 * sign))
+    halted = after(reduced, seen(clock_skew_seconds=30.001 * sign))
+    eased = after(halted, seen(clock_skew_seconds=30.0 * sign))
+
+    assert reduced[Breaker.CLOCK_SKEW].level is TradingState.REDUCE_ONLY
+    assert (halted[Breaker.CLOCK_SKEW].level, halted[Breaker.CLOCK_SKEW].trips) == (TradingState.HALTED, 1)
+    assert eased[Breaker.CLOCK_SKEW].level is TradingState.REDUCE_ONLY
+    assert judge(halted, seen(clock_skew_seconds=5.0 * sign), LIMITS, NOON)[0].state.tripped is False
+
+
+def test_a_clock_that_can_no_longer_be_read_changes_nothing_of_a_known_skew() -> None:
+    halted = after({}, seen(clock_skew_seconds=31.0))
+
+    assert judge(halted, seen(clock_skew_seconds=float("nan")), LIMITS, NOON) == ()
+
+
 # --- the trading state ------------------------------------------------------------------------------------------------
 
 
@@ -276,9 +309,10 @@ def test_the_strictest_breaker_decides_and_the_kill_switch_halts() -> None:
     assert trading_state({}, kill_on=True) is TradingState.HALTED
 
 
-def test_only_a_lasting_mismatch_and_the_kill_switch_stop_exits() -> None:
+def test_only_a_lasting_mismatch_a_hopeless_clock_and_the_kill_switch_stop_exits() -> None:
     for _breaker, _at_limit, past in TRIPS:
         assert trading_state(after({}, seen(**past)), kill_on=False) is TradingState.REDUCE_ONLY
+    assert trading_state(after({}, seen(clock_skew_seconds=31.0)), kill_on=False) is TradingState.HALTED
 
 
 def test_blocking_breakers_are_named_in_the_order_of_the_enum() -> None:
