@@ -140,7 +140,7 @@ class SimulatedCoinbase:
         """
         now = self._time.now()
         self._settle(now)
-        record = self._book.place(order, now)
+        record = self._book.place(order)
         self._accounts.note(now)
         return record
 

@@ -44,6 +44,8 @@ class OrderBook:
         self._sent: dict[OrderId, Sent] = {}
         self._latest: dict[str, OrderId] = {}
         self._cancels: dict[OrderId, datetime] = {}
+        for record in engine.records():  # restored from before a restart
+            self._keep(record, _sent_as_shown(record))
 
     def settle(self, now: datetime) -> None:
         """Do the cancels that have become due, each at its moment."""
@@ -76,7 +78,7 @@ class OrderBook:
         self._keep(record, Sent(client_order_id=ask.client_order_id, configuration=configuration, at=now))
         return record
 
-    def place(self, order: VenueOrder, now: datetime) -> OrderRecord:
+    def place(self, order: VenueOrder) -> OrderRecord:
         """
         Take in an order that the owner placed another way.
 
@@ -84,8 +86,7 @@ class OrderBook:
             Reject: The order is refused.
         """
         record = self._submit(order)
-        sent = Sent(client_order_id=order.client_order_id, configuration=configuration_of(order), at=now)
-        self._keep(record, sent)
+        self._keep(record, _sent_as_shown(record))
         return record
 
     def cancel(self, order_id: str, now: datetime) -> str | None:
@@ -214,6 +215,12 @@ class OrderBook:
         self._accepted[record.order_id] = record
         self._sent[record.order_id] = sent
         self._latest[sent.client_order_id] = record.order_id
+
+
+def _sent_as_shown(record: OrderRecord) -> Sent:
+    """Return how an order was sent of which only the order itself is known."""
+    order = record.order
+    return Sent(client_order_id=order.client_order_id, configuration=configuration_of(order), at=record.created_at)
 
 
 def _message_of(error: OrderRejected) -> str:

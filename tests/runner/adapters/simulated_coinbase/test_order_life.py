@@ -5,8 +5,23 @@ from decimal import Decimal
 import pytest
 
 from core.model.orders import Side
+from runner.adapters.simulated_coinbase.access import Access
+from runner.adapters.simulated_coinbase.exchange import Books, SimulatedCoinbase
+from runner.adapters.simulated_coinbase.listed_market import ListedMarket
+from runner.adapters.simulated_coinbase.venue_time import VenueTime
+from runner.matching.account import Account
+from runner.matching.engine import MatchingEngine
+from runner.matching.order_record import new_record
 from tests.builders import BTC
-from tests.runner.adapters.simulated_coinbase.venue_desk import by_hand, ioc, limit_gtd, make_venue
+from tests.runner.adapters.simulated_coinbase.venue_desk import (
+    FEES,
+    KEY,
+    VenueDesk,
+    by_hand,
+    ioc,
+    limit_gtd,
+    make_venue,
+)
 
 # --- item 6 -----------------------------------------------------------------------------------------------------------
 
@@ -246,3 +261,29 @@ def test_the_oracle_knows_every_order_with_the_id_of_its_sender() -> None:
 
     assert [venue.exchange.client_order_id_of(record) for record in orders] == ["a", "b"]
     assert [record.status.value for record in orders] == ["OPEN", "FILLED"]
+
+
+def test_orders_that_the_engine_had_before_are_shown_cancelled_and_known_as_duplicates() -> None:
+    before = make_venue()
+    record = before.exchange.place_by_hand(by_hand("old", price="99"))
+    engine = MatchingEngine(
+        market=before.market,
+        account=Account({"USD": Decimal(1000)}),
+        fee_rates=FEES,
+        maker_fill_share=Decimal("0.1"),
+        now=before.clock.now,
+    )
+    engine.restore(new_record(record.order, size=record.size, at=record.created_at))
+    exchange = SimulatedCoinbase(
+        market=ListedMarket(before.market),
+        engine=engine,
+        time=VenueTime(before.clock.now),
+        access=Access(KEY.api_key),
+        books=Books(Account({}), ()),
+    )
+    venue = VenueDesk(clock=before.clock, market=before.market, exchange=exchange)
+
+    assert [row["client_order_id"] for row in venue.listed(("order_status", "OPEN"))] == ["old"]
+    assert venue.create("old").json["success_response"]["order_id"] == record.order_id
+    venue.post("/orders/batch_cancel", {"order_ids": [record.order_id]})
+    assert venue.order(record.order_id)["status"] == "CANCELLED"
