@@ -15,24 +15,27 @@ from core.breakers import blocking
 from core.model.guards import TradingState
 from core.model.ledger import Ledger
 from core.model.money import plain
-from core.model.orders import ClientOrderId, Outcome
-from core.model.portfolio import Lot, OrderState
-from core.model.records import CashFlow, Event, FillBooked, Intent, OutcomeKnown
+from core.model.orders import Outcome
+from core.model.portfolio import Lot
+from core.model.records import CashFlow, Event, Intent, OutcomeKnown
 from core.performance import daily_fraction, drawdown_fraction, weekly_fraction
 from core.ports import Position
+from runner.audit_orders import execution_section
 from runner.audit_sections import (
     Json,
     blocked_exit,
     due_exit,
     proposals_section,
+    protection_section,
     risk_section,
     triggers_section,
     universe_section,
+    utc,
 )
-from runner.cycle import Cycle, OrderNote, Reason, Standing, Status
+from runner.cycle import Cycle, Reason, Standing, Status
 from runner.schedule import Tick
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +83,10 @@ def audit_line(
         "triggers": None if cycle.triggers is None else triggers_section(cycle.triggers),
         "proposals": proposals_section(cycle),
         "risk": risk_section(cycle),
-        "execution": _execution(cycle.events, cycle.not_sent, standing.ledger),
+        "execution": execution_section(cycle.events, cycle.not_sent, standing.ledger),
         "exits": [*map(due_exit, cycle.exits), *map(blocked_exit, cycle.blocked_exits)],
+        "protection": protection_section(standing.ledger, cycle.exits),
+        "unprotected_seconds": round(cycle.unprotected_seconds, 3),
         "reconcile": _reconcile(cycle, standing.ledger),
         "portfolio": _portfolio(cycle.events, standing),
         "pnl": _pnl(standing, cycle.started_at),
@@ -112,7 +117,7 @@ def interrupted_line(
     `run` is the run that was cut off, `events` what its journal kept of the cycle. It says nothing that is not known.
     """
     tripped = [breaker.value for breaker in blocking(ledger.breakers)]
-    unreached = ("universe", "regime", "triggers", "proposals", "risk", "reconcile", "metrics")
+    unreached = ("universe", "regime", "triggers", "proposals", "risk", "reconcile", "metrics", "unprotected_seconds")
     standing = Standing(ledger=ledger, equity=None, unrealised=None, exposure=None)
     return {
         **_head(tick, tick.starts_at, run),
@@ -121,8 +126,9 @@ def interrupted_line(
         "error": {"type": "Interrupted", "message": "the process ended inside this cycle; closed at the next start"},
         "stage_latencies": {},
         **dict.fromkeys(unreached),
-        "execution": _execution(events, (), ledger),
+        "execution": execution_section(events, (), ledger),
         "exits": [],
+        "protection": protection_section(ledger, ()),
         "portfolio": _portfolio(events, standing),
         "pnl": _pnl(standing, tick.starts_at),
         "circuit_breaker_tripped": bool(tripped),
@@ -150,12 +156,6 @@ def _head(tick: Tick, started_at: datetime, run: RunFacts) -> Json:
     }
 
 
-def utc(moment: datetime) -> str:
-    """Print a UTC time in ISO 8601 with `Z`, to the millisecond when it has any."""
-    precision = "milliseconds" if moment.microsecond else "seconds"
-    return moment.isoformat(timespec=precision).replace("+00:00", "Z")
-
-
 def _error(error: BaseException) -> Json:
     return {"type": type(error).__name__, "message": str(error)[:300]}
 
@@ -168,74 +168,12 @@ def _latencies(cycle: Cycle) -> dict[str, float]:
     }
 
 
-def _execution(events: Sequence[Event], not_sent: Sequence[OrderNote], ledger: Ledger) -> Json:
-    orders = [_order(event, events) for event in events if isinstance(event, Intent)]
-    types = dict.fromkeys(str(order["order_type"]) for order in orders)
-    return {
-        "order_type": "+".join(types) or None,
-        "orders": orders,
-        "not_sent": [
-            {
-                "product": str(note.product_id),
-                "purpose": note.purpose,
-                "reason": note.reason,
-                "observed": note.observed,
-                "limit": note.limit,
-            }
-            for note in not_sent
-        ],
-        "fills": [_fill(event, ledger) for event in events if isinstance(event, FillBooked)],
-    }
-
-
-def _order(intent: Intent, events: Sequence[Event]) -> Json:
-    order = intent.order
-    outcome = next(
-        (e for e in events if isinstance(e, OutcomeKnown) and e.client_order_id == order.client_order_id), None
-    )
-    return {
-        "client_order_id": order.client_order_id,
-        "order_id": None if outcome is None else outcome.order_id,
-        "product": str(order.product_id),
-        "side": order.side.value,
-        "order_type": order.order_type.value,
-        "purpose": order.purpose.value,
-        "lot": order.lot_id,
-        "size": plain(order.size),
-        "limit_price": plain(order.limit_price),
-        "reason": intent.reason,
-        "outcome": None if outcome is None else outcome.outcome.value,
-        "outcome_reason": "" if outcome is None else outcome.reason,
-    }
-
-
-def _fill(event: FillBooked, ledger: Ledger) -> Json:
-    fill = event.fill
-    state = _order_state(ledger, fill.client_order_id)
-    return {
-        "fill_id": fill.fill_id,
-        "client_order_id": fill.client_order_id,
-        "order_id": fill.order_id,
-        "product": str(fill.product_id),
-        "side": fill.side.value,
-        "lot": None if state is None else state.order.lot_id,
-        "price": plain(fill.price),
-        "size": plain(fill.size),
-        "fee": plain(fill.fee),
-        "liquidity": fill.liquidity.value,
-        "at": utc(fill.at),
-    }
-
-
-def _order_state(ledger: Ledger, key: ClientOrderId) -> OrderState | None:
-    return ledger.open_orders.get(key) or ledger.closed_orders.get(key)
-
-
 def _reconcile(cycle: Cycle, ledger: Ledger) -> Json | None:
     if cycle.reconciled is None:
         return None
     found: dict[str, object] = {
         "foreign_fills": cycle.reconciled.foreign_fills,
+        "foreign_orders": cycle.reconciled.foreign_orders,
         "resolved": _resolved(cycle.events),
         "differences": [
             {"code": item.code, "subject": item.subject, "ledger": item.ledger, "exchange": item.exchange}
@@ -261,11 +199,16 @@ def _resolved(events: Sequence[Event]) -> list[Json]:
 
 def _portfolio(events: Sequence[Event], standing: Standing) -> Json:
     ledger, exposure = standing.ledger, standing.exposure
+    oversold = [
+        {"product": str(product_id), "quantity": plain(missing.quantity)}
+        for product_id, missing in ledger.oversold.items()
+    ]
     return {
         "equity": _plain(standing.equity),
         "cash": {currency: plain(amount) for currency, amount in ledger.cash.items()},
         "at_risk": None if exposure is None else plain(exposure.total),
         "positions": [_position(lot) for lot in ledger.lots.values()],
+        **({"oversold": oversold} if oversold else {}),
         "cash_flows": [
             {"currency": event.currency, "amount": plain(event.amount), "reason": event.reason}
             for event in events

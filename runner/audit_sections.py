@@ -1,12 +1,16 @@
 """What a cycle saw and decided, as sections of its audit line: each finding with its code, what was seen, the limit."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from core.exits import ExitBlocked, ExitDue
+from core.model.ledger import Ledger
 from core.model.money import plain
 from core.model.signals import Tier, Trigger
+from core.protection import guards_of
 from core.universe import Universe
 from runner.cycle import Cycle
+from runner.orders.coverage import guarded_quantity, live_guards
 
 TRIGGERS_SHOWN = 3
 
@@ -124,3 +128,25 @@ def blocked_exit(item: ExitBlocked) -> Json:
         "observed": item.observed,
         "limit": item.limit,
     }
+
+
+def protection_section(ledger: Ledger, due: Sequence[ExitDue]) -> list[Json] | None:
+    """Say of each lot how much of it live guards at the exchange cover, and of what kind; None when there is no lot."""
+    leaving = [item.lot_id for item in due]
+    return [
+        {
+            "lot": lot.lot_id,
+            "guarded": plain(guarded_quantity(ledger, lot.lot_id)),
+            "guard": "+".join(dict.fromkeys(state.order.order_type.value for state in live_guards(ledger, lot.lot_id)))
+            or None,
+            "guards": len(guards_of(ledger, lot.lot_id)),
+            "flattening": lot.exit_reason is not None or lot.lot_id in leaving,
+        }
+        for lot in ledger.lots.values()
+    ] or None
+
+
+def utc(moment: datetime) -> str:
+    """Print a UTC time in ISO 8601 with `Z`, to the millisecond when it has any."""
+    precision = "milliseconds" if moment.microsecond else "seconds"
+    return moment.isoformat(timespec=precision).replace("+00:00", "Z")

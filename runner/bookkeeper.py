@@ -1,6 +1,6 @@
 """The one way to change the ledger: an event is checked, written to the journal, then applied."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from core.ledger.fold import apply
 from core.model.codec import encode_event
@@ -18,6 +18,11 @@ class Bookkeeper:
         self.position = position
         self.recent_events: list[Event] = []
         self._journal = journal
+        self._watchers: list[Callable[[Ledger], None]] = []
+
+    def watch(self, watcher: Callable[[Ledger], None]) -> None:
+        """Show every new ledger to somebody, as soon as it is one."""
+        self._watchers.append(watcher)
 
     def record(self, event: Event, *, durable: bool) -> None:
         """
@@ -32,6 +37,8 @@ class Bookkeeper:
         self.position = self._journal.append(body, durable=durable)
         self.ledger = after
         self.recent_events.append(event)
+        for watcher in self._watchers:
+            watcher(after)
 
     def take_events(self) -> list[Event]:
         """Return what was recorded since this was last called: the events of one cycle."""

@@ -95,6 +95,7 @@ class Cycle:
     quotes: dict[ProductId, Quote] = field(default_factory=dict)
     peaks: Mapping[LotId, Decimal] = field(default_factory=dict)
     facts: list[bytes] = field(default_factory=list)
+    unprotected_seconds: float = 0.0
     total_seconds: float = 0.0
 
     @classmethod

@@ -2,16 +2,20 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from core.breakers import trading_state
+from core.exits import ExitDue
 from core.model.guards import TradingState
 from core.model.market import Product, ProductId
+from core.model.orders import LotId
+from core.model.portfolio import Lot
+from core.model.signals import Features
 from core.ports import Broker, Clock, KillCommand, KillSwitch, MarketData, Notifier, RecordLog, Severity
-from core.settings import Settings
+from core.settings import ProtectionKind, Settings
 from core.universe import Universe
 from core.valuation import fresh_quotes
 from runner.api_health import ApiHealth
@@ -19,23 +23,31 @@ from runner.audit_line import RunFacts
 from runner.audit_sections import Json
 from runner.bookkeeper import Bookkeeper
 from runner.cycle import Cycle
-from runner.executor import Crossing, Gate, Planned
 from runner.market_watch import MarketWatch
 from runner.metrics import Metrics
+from runner.orders.planned import Planned, Planning
 from runner.reconcile import Reconciler
 from runner.schedule import MinuteGrid
 
 
 class OrderDesk(Protocol):
-    """Who sends orders: the executor, or in a dry run one who only notes them."""
+    """Who sends orders and guards lots: the executor, or in a dry run one who only notes them."""
 
-    def close_lots(self, planned: list[Planned], gate: Gate, cycle: Cycle) -> None: ...
+    def close_lots(self, due: Sequence[ExitDue], planning: Planning, cycle: Cycle) -> None: ...
 
-    def open_lots(self, planned: list[Planned], gate: Gate, crossing: Crossing, cycle: Cycle) -> None: ...
+    def protect(self, planning: Planning, cycle: Cycle, being_sold: Collection[LotId]) -> None: ...
 
-    def cancel_for_kill(self, command: KillCommand) -> None: ...
+    def open_lots(self, planned: Sequence[Planned], planning: Planning, cycle: Cycle) -> None: ...
+
+    def cancel_for_kill(self, command: KillCommand) -> bool:
+        """Return whether everything that had to go was seen to be gone."""
+        ...
 
     def cancel_overdue(self) -> int: ...
+
+    def why_unguarded(self, lot: Lot) -> str | None: ...
+
+    def take_unprotected_seconds(self) -> float: ...
 
 
 class Lock(Protocol):
@@ -48,7 +60,12 @@ class ConfigDrift(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Memory:
-    """What one cycle leaves to the next. All of it can be learnt again after a restart."""
+    """
+    What one cycle leaves to the next. All of it can be learnt again after a restart.
+
+    `guard_kinds`: what kind of guard the venue takes, by product. `features` are those of the last look at the candles.
+    `rules_in_doubt`: the venue refused what its rules, as we know them, allow.
+    """
 
     universe: Universe | None = None
     catalogue: dict[ProductId, Product] = field(default_factory=dict)
@@ -57,6 +74,10 @@ class Memory:
     clock_at: tuple[datetime, float] | None = None
     clock_jump_seconds: float = 0.0
     kill_known: bool = False
+    guard_kinds: dict[ProductId, ProtectionKind] = field(default_factory=dict)
+    unguarded_known: dict[LotId, None] = field(default_factory=dict)
+    features: Mapping[ProductId, Features] = field(default_factory=dict)
+    rules_in_doubt: bool = False
     drift_known: bool = False
     pending_alerts: list[str] = field(default_factory=list)
     cycles_done: int = 0
@@ -65,6 +86,7 @@ class Memory:
     def learn_products(self, products: Iterable[Product]) -> None:
         """Keep the venue's rules of all products, also of those that left the universe while we hold them."""
         self.catalogue = {product.product_id: product for product in products}
+        self.rules_in_doubt = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +116,7 @@ class Desk:
     log: logging.Logger
     is_virtual: bool
     ends_at: datetime | None
+    clock_skew: Callable[[], float | None] = lambda: None
     memory: Memory = field(default_factory=Memory)
 
     def alert(self, code: str, key: str, severity: Severity, message: str) -> None:
@@ -128,8 +151,9 @@ class Desk:
         return "unknown" if equity is None else f"{equity:.2f}"
 
     def held(self) -> list[ProductId]:
-        """Return the products of our lots, each once, in the order of their entry."""
-        return list(dict.fromkeys(lot.product_id for lot in self.book.ledger.lots.values()))
+        """Return the products of our lots, and those that we sold too much of, each once."""
+        ledger = self.book.ledger
+        return list(dict.fromkeys([*(lot.product_id for lot in ledger.lots.values()), *ledger.oversold]))
 
     def recent_exceptions(self) -> tuple[datetime, ...]:
         """Return the times of the unexpected exceptions that the breaker counts or waits for, the latest last."""

@@ -1,5 +1,5 @@
 """
-The 16 metrics, by name, as they stand after each cycle; they ride in the audit line.
+The 16 metrics, by name, as they stand after each cycle, and one of our own; they ride in the audit line.
 
 Counters (`*_total`) count since the run began. A labelled counter shows the labels that moved in the cycle, with their
 new totals: a label's present value is its last one in the file. A labelled gauge leaves out the labels that are zero. A
@@ -9,8 +9,9 @@ gauge that this venue does not have (a rate limiter), or that has nothing to mea
 from collections.abc import Callable, Iterable, Mapping
 
 from core.model.guards import Breaker, BreakerState
+from core.model.ledger import Ledger
 from core.model.money import ZERO
-from core.model.orders import Outcome
+from core.model.orders import ClientOrderId, Outcome, Purpose
 from core.model.records import BreakerChanged, Event, FillBooked, Intent, OrderClosed, OutcomeKnown
 from runner.api_health import ApiHealth
 from runner.cycle import Cycle, Standing, Status
@@ -56,6 +57,7 @@ class Metrics:
         self._api_errors = Counter()
         self._placed = 0
         self._filled = 0
+        self._unprotected_seconds = 0.0
 
     def count(self, cycle: Cycle, status: Status, standing: Standing) -> None:
         """Add one finished cycle to the counters."""
@@ -68,24 +70,24 @@ class Metrics:
             self._rejections.add(refused.reason.value)
         for refusal in cycle.last_hop_refusals:
             self._rejections.add(refusal.reason.value)
+        self._unprotected_seconds += cycle.unprotected_seconds
         for event in cycle.events:
             self._count_event(event, standing)
 
     def _count_event(self, event: Event, standing: Standing) -> None:
         if isinstance(event, Intent):
-            self._placed += 1
+            self._placed += event.order.purpose is not Purpose.PROTECTION  # a guard is there in order not to fill
         elif isinstance(event, FillBooked):
             self._fills.add(event.fill.side.value)
         elif isinstance(event, OutcomeKnown) and event.outcome is Outcome.REJECTED:
             self._rejections.add(event.reason)
         elif isinstance(event, OrderClosed):
-            state = standing.ledger.closed_orders.get(event.client_order_id)
-            self._filled += state is not None and state.filled_size > ZERO
+            self._filled += _is_a_filled_wish(event.client_order_id, standing.ledger)
         elif isinstance(event, BreakerChanged) and event.state.tripped:
             self._trips.add(event.breaker.value)
 
     def values(self, cycle: Cycle, standing: Standing) -> dict[str, object]:
-        """Return the 16 metrics after a cycle by their names, and the process's memory."""
+        """Return the metrics after a cycle by their names, and the process's memory."""
         ledger, health = standing.ledger, self._health
         memory = {} if self._rss_mb is None else {"process_rss_mb": self._rss_mb()}
         return {
@@ -105,8 +107,14 @@ class Metrics:
             "exchange_api_errors_total": self._api_errors.take_moved(),
             "exchange_api_consecutive_errors": health.consecutive_errors,
             "trader_no_trade_total": self._no_trade.take_moved(),
+            "trader_unprotected_seconds_total": round(self._unprotected_seconds, 3),
             **memory,
         }
+
+
+def _is_a_filled_wish(key: ClientOrderId, ledger: Ledger) -> bool:
+    state = ledger.closed_orders.get(key)
+    return state is not None and state.filled_size > ZERO and state.order.purpose is not Purpose.PROTECTION
 
 
 def _stage_counts(cycle: Cycle) -> Counts:

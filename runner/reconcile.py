@@ -2,54 +2,69 @@
 Reconcile: what the exchange says, held against what we wrote down.
 
 It settles before anything is decided: UNKNOWN orders are searched for (L4), fills are booked once (L10), finished
-orders are closed, and the account is compared with the ledger.
+orders are closed, and the account is compared with the ledger. It decides nothing; the one thing that it does at the
+exchange is to cancel an order of ours that should not be alive.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 
-from core.model.money import ZERO, plain
-from core.model.orders import Balance, Fill, OrderReport, Outcome
+from core.model.orders import ClientOrderId, OrderId, OrderReport, OrderStatus, Outcome
 from core.model.portfolio import OrderState
-from core.model.records import FillBooked, LookedUp, OrderClosed, OutcomeKnown
+from core.model.records import LookedUp, OrderClosed, OutcomeKnown
 from core.ports import Broker, Clock
 from runner.bookkeeper import Bookkeeper
-
-FILLS_OVERLAP = timedelta(minutes=10)
-"""Fills are asked for again from this much before the last one: late ones must not be missed."""
+from runner.differences import (
+    ORDER_ALIVE,
+    ORDER_LOST,
+    Difference,
+    about_order,
+    compare_balances,
+    compare_with_intent,
+)
+from runner.fill_booking import FillBooking
 
 LOOKUPS_FOR_ABSENCE = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """Something that the exchange and the ledger do not agree on: a code, its subject, and both views."""
-
-    code: str
-    subject: str
-    ledger: str
-    exchange: str
+EMPTY_LOOKS_FOR_LOSS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciled:
-    """What one reconciliation found. `foreign_fills` are executions of orders that are not ours (L9)."""
+    """
+    What one reconciliation found.
+
+    `foreign_fills` are executions, new since the last look, of orders that are not ours; `foreign_orders` are the open
+    orders of somebody else. Neither is touched (L9).
+    """
 
     foreign_fills: int
+    foreign_orders: int
     differences: tuple[Difference, ...]
 
 
 class Reconciler:
     """Bring the ledger to what the exchange knows; decide nothing."""
 
-    def __init__(self, broker: Broker, book: Bookkeeper, clock: Clock, unknown_settle_seconds: int) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        book: Bookkeeper,
+        clock: Clock,
+        unknown_settle_seconds: int,
+        *,
+        owner_shares_account: bool = False,
+    ) -> None:
+        """`owner_shares_account`: the account holds money that is not the bot's, too, so it may hold more."""
         self._broker = broker
         self._book = book
         self._clock = clock
         self._settle_span = timedelta(seconds=unknown_settle_seconds)
-        self._known_since = clock.now()
+        self._owner_shares_account = owner_shares_account
+        self._empty_looks: dict[ClientOrderId, int] = {}
+        self._noticed: list[Difference] = []
+        self._fills = FillBooking(broker=broker, book=book, clock=clock, accept=self._accept, notice=self._notice)
+        self._balances_differed = False
 
     def run(self) -> Reconciled:
         """
@@ -61,123 +76,138 @@ class Reconciler:
         for state in tuple(self._book.ledger.open_orders.values()):
             if state.is_unknown:
                 self._resolve(state)
-        foreign, differences = self._settle()
-        differences += self._compare(self._broker.balances())
-        return Reconciled(foreign_fills=foreign, differences=tuple(differences))
+        self._fills.book_new()
+        listed = self._broker.open_orders()
+        seen = {report.client_order_id: report for report in listed}
+        differences = self._cancel_what_should_be_over(listed)
+        for state in tuple(self._book.ledger.open_orders.values()):
+            if not state.is_unknown:
+                differences += self._follow(state, seen.get(state.order.client_order_id))
+        booked, foreign = self._fills.take_counts()
+        differences += self._compare_balances(is_moving=booked > 0 or bool(self._book.ledger.open_orders))
+        return Reconciled(
+            foreign_fills=foreign,
+            foreign_orders=self._count_foreign(listed),
+            differences=(*self.take_noticed(), *differences),
+        )
 
-    def settle(self) -> None:
+    def settle(self, followed: Collection[ClientOrderId]) -> None:
         """
-        Book new fills and close finished orders.
+        Book new fills, of whichever order, and close those of the followed orders that are finished.
 
         Raises:
             BrokerUnavailable
         """
-        self._settle()
-
-    def _settle(self) -> tuple[int, list[Difference]]:
-        foreign = self._book_fills()
-        differences: list[Difference] = []
+        self._fills.book_new()
         for state in tuple(self._book.ledger.open_orders.values()):
-            if not state.is_unknown:
-                differences += self._follow(state)
-        return foreign, differences
+            is_full = state.filled_size == state.order.size
+            if not state.is_unknown and (is_full or state.order.client_order_id in followed):
+                self._noticed += self._follow(state, None)
+
+    def take_noticed(self) -> tuple[Difference, ...]:
+        """Return what was found wrong since this was last asked, outside of `run`."""
+        noticed, self._noticed = self._noticed, []
+        return tuple(dict.fromkeys(noticed))
+
+    def _notice(self, difference: Difference) -> None:
+        self._noticed.append(difference)
+
+    # --- orders -------------------------------------------------------------------------------------------------------
 
     def _resolve(self, state: OrderState) -> None:
         """Look for an UNKNOWN order; call it absent only when its life, and its token's, is over (design 7)."""
         order = state.order
-        now = self._clock.now()
         report = self._broker.find(state.key)
         if report is not None:
-            self._outcome(state, Outcome.ACCEPTED, report)
+            self._accept(state, report)
             return
+        now = self._clock.now()
         self._book.record(LookedUp(at=now, client_order_id=order.client_order_id), durable=False)
         dead_after = max(order.end_time or state.intent_at, state.intent_at) + self._settle_span
         if state.lookups + 1 >= LOOKUPS_FOR_ABSENCE and now >= dead_after:
-            self._outcome(state, Outcome.ABSENT, None)
+            self._outcome(order.client_order_id, Outcome.ABSENT, None)
 
-    def _outcome(self, state: OrderState, outcome: Outcome, report: OrderReport | None) -> None:
+    def _accept(self, state: OrderState, report: OrderReport) -> bool:
+        """Take an UNKNOWN order for found, if it is what we meant; one that is not stays unknown, and is reported."""
+        differences = compare_with_intent(state.order, report)
+        self._noticed += differences
+        if not differences:
+            self._outcome(state.order.client_order_id, Outcome.ACCEPTED, report.order_id)
+        return not differences
+
+    def _outcome(self, key: ClientOrderId, outcome: Outcome, order_id: OrderId | None) -> None:
         self._book.record(
             OutcomeKnown(
-                at=self._clock.now(),
-                client_order_id=state.order.client_order_id,
-                outcome=outcome,
-                order_id=None if report is None else report.order_id,
-                reason="resolved",
+                at=self._clock.now(), client_order_id=key, outcome=outcome, order_id=order_id, reason="resolved"
             ),
             durable=True,
         )
 
-    def _book_fills(self) -> int:
-        """Book each fill of an order of ours once; count the others."""
-        ledger = self._book.ledger
-        since = ledger.fills_cursor or min(
-            (state.intent_at for state in ledger.open_orders.values()), default=self._known_since
-        )
-        foreign = 0
-        for fill in self._broker.fills(since - FILLS_OVERLAP):
-            if fill.fill_id in self._book.ledger.fill_ids:
-                continue
-            if self._is_ours(fill):
-                self._book.record(FillBooked(at=self._clock.now(), fill=fill), durable=True)
-            else:
-                foreign += 1
-        return foreign
-
-    def _is_ours(self, fill: Fill) -> bool:
-        ledger = self._book.ledger
-        return fill.client_order_id in ledger.open_orders or fill.client_order_id in ledger.closed_orders
-
-    def _follow(self, state: OrderState) -> list[Difference]:
+    def _follow(self, state: OrderState, listed: OrderReport | None) -> list[Difference]:
         """Compare one accepted order with its intent, and close it once it is final and all its fills are booked."""
-        report = self._broker.find(state.key)
+        key = state.order.client_order_id
+        report = listed or self._broker.find(state.key)
         if report is None:
-            return []  # not visible yet, or no longer: its fills and the next look decide
-        differences = compare_with_intent(state, report)
+            return self._not_found(state)
+        self._empty_looks.pop(key, None)
+        differences = compare_with_intent(state.order, report)
         if not differences and report.status.is_final and report.filled_size == state.filled_size:
-            self._book.record(
-                OrderClosed(at=self._clock.now(), client_order_id=state.order.client_order_id, status=report.status),
-                durable=True,
-            )
+            self._close(key, report.status)
         return differences
 
-    def _compare(self, balances: Mapping[str, Balance]) -> list[Difference]:
-        """Cash must be equal; of each coin the account must hold at least our lots (the rest is the owner's)."""
+    def _not_found(self, state: OrderState) -> list[Difference]:
+        """
+        Judge an accepted order that is not there: not visible yet, or no longer.
+
+        Its own fills can prove that it is over; nothing else closes it. After the settle time it counts as lost, in
+        each cycle, until somebody finds out.
+        """
+        key = state.order.client_order_id
+        if state.filled_size == state.order.size:
+            self._close(key, OrderStatus.FILLED)
+            return []
+        looks = self._empty_looks[key] = self._empty_looks.get(key, 0) + 1
+        if looks < EMPTY_LOOKS_FOR_LOSS or self._clock.now() < state.intent_at + self._settle_span:
+            return []
+        return [about_order(ORDER_LOST, key, f"accepted as {state.order_id}", f"not found in {looks} looks")]
+
+    def _close(self, key: ClientOrderId, status: OrderStatus) -> None:
+        self._book.record(OrderClosed(at=self._clock.now(), client_order_id=key, status=status), durable=True)
+        self._empty_looks.pop(key, None)
+
+    def _cancel_what_should_be_over(self, listed: Sequence[OrderReport]) -> list[Difference]:
+        """Ask for the cancel of each open order with an id of ours that the ledger holds for dead."""
+        closed = self._book.ledger.closed_orders
+        alive = [report for report in listed if report.client_order_id in closed]
+        if alive:
+            self._broker.cancel([report.order_id for report in alive])
+        return [
+            about_order(ORDER_ALIVE, report.client_order_id, _end_of(closed[report.client_order_id]), "open")
+            for report in alive
+        ]
+
+    def _count_foreign(self, listed: Sequence[OrderReport]) -> int:
         ledger = self._book.ledger
-        differences = []
-        for currency, amount in ledger.cash.items():
-            total = _total(balances, currency)
-            if total != amount:
-                differences.append(_difference("cash_differs", currency, amount, total))
-        owned: dict[str, Decimal] = {}
-        for lot in ledger.lots.values():
-            owned[lot.product_id.base] = owned.get(lot.product_id.base, ZERO) + lot.quantity
-        for asset, quantity in owned.items():
-            total = _total(balances, asset)
-            if total < quantity:
-                differences.append(_difference("lots_not_covered", asset, quantity, total))
-        return differences
+        ours = (ledger.open_orders, ledger.closed_orders)
+        return sum(not any(report.client_order_id in known for known in ours) for report in listed)
+
+    # --- balances -----------------------------------------------------------------------------------------------------
+
+    def _compare_balances(self, *, is_moving: bool) -> list[Difference]:
+        """
+        Compare the account's balances with the ledger.
+
+        Fills and balances do not reach us in the same moment: while an order of ours is open, or a fill was booked
+        since the last look, a difference that was not there before is excused once.
+        """
+        found = compare_balances(
+            self._book.ledger, self._broker.balances(), owner_shares_account=self._owner_shares_account
+        )
+        is_new, self._balances_differed = not self._balances_differed, bool(found)
+        return [] if is_moving and is_new else found
 
 
-def compare_with_intent(state: OrderState, report: OrderReport) -> list[Difference]:
-    """Compare what the exchange returned for an id with what we meant, field by field (design 7)."""
-    order = state.order
-    pairs = (
-        ("order_product_differs", str(order.product_id), str(report.product_id)),
-        ("order_side_differs", order.side.value, report.side.value),
-        ("order_size_differs", plain(order.size), plain(report.size)),
-        ("order_price_differs", plain(order.limit_price), plain(report.limit_price)),
-    )
-    return [
-        Difference(code=code, subject=order.client_order_id, ledger=ours, exchange=theirs)
-        for code, ours, theirs in pairs
-        if ours != theirs
-    ]
-
-
-def _total(balances: Mapping[str, Balance], currency: str) -> Decimal:
-    balance = balances.get(currency)
-    return ZERO if balance is None else balance.total
-
-
-def _difference(code: str, subject: str, ours: Decimal, theirs: Decimal) -> Difference:
-    return Difference(code=code, subject=subject, ledger=plain(ours), exchange=plain(theirs))
+def _end_of(state: OrderState) -> str:
+    """Say how an order of ours ended, as far as the ledger knows."""
+    was_accepted = state.outcome is None or state.outcome is Outcome.ACCEPTED
+    return state.status.value if was_accepted or state.outcome is None else state.outcome.value

@@ -4,12 +4,14 @@ import logging
 from dataclasses import replace
 
 from core.errors import MarketDataUnavailable
+from core.model.orders import LotId
 from core.model.records import FillBooked, Intent, Marked
 from core.ports import Severity
 from runner.audit_line import audit_line, status_of
 from runner.cycle import Cycle, Reason, Standing, Status
 from runner.desk import Desk
 from runner.stages import views
+from runner.stages.guards import report_differences
 
 
 def note_exception(cycle: Cycle, desk: Desk, error: Exception) -> None:
@@ -24,6 +26,8 @@ def note_exception(cycle: Cycle, desk: Desk, error: Exception) -> None:
 def store_and_audit(cycle: Cycle, desk: Desk) -> Status:
     """Write everything down: mark in the journal, snapshot when due, then the one line (L1)."""
     _refresh_marks(cycle, desk)
+    _report_late_findings(cycle, desk)
+    _report_unguarded(cycle, desk)
     standing = views.standing(cycle, desk)
     desk.book.record(
         Marked(at=desk.clock.now(), slot=cycle.tick.slot, equity=standing.equity, peaks=cycle.peaks), durable=True
@@ -32,6 +36,7 @@ def store_and_audit(cycle: Cycle, desk: Desk) -> Status:
     _log_trades(cycle, desk)
     standing = replace(standing, ledger=desk.book.ledger)  # the mark has moved day, week and high-water mark
     cycle.alerts, desk.memory.pending_alerts = desk.memory.pending_alerts, []
+    cycle.unprotected_seconds = desk.orders.take_unprotected_seconds()
     cycle.total_seconds = desk.clock.monotonic() - cycle.began
     status = status_of(cycle)
     desk.metrics.count(cycle, status, standing)
@@ -61,6 +66,30 @@ def _refresh_marks(cycle: Cycle, desk: Desk) -> None:
         desk.fetch_quotes(held, cycle)
     except MarketDataUnavailable as error:
         desk.log.warning("no quotes to mark our positions with: %s", error)
+
+
+def _report_late_findings(cycle: Cycle, desk: Desk) -> None:
+    """Put into the line what was found wrong with our orders after the reconciliation, while they were followed."""
+    found = desk.reconciler.take_noticed()
+    if found and cycle.reconciled is not None:
+        cycle.reconciled = replace(cycle.reconciled, differences=(*cycle.reconciled.differences, *found))
+    report_differences(found, desk)
+
+
+def _report_unguarded(cycle: Cycle, desk: Desk) -> None:
+    """Alert about each lot above dust that is neither guarded nor on its way out, and say when that is over."""
+    memory, dust_usd = desk.memory, desk.settings.policy.risk.dust_threshold_usd
+    leaving = [due.lot_id for due in cycle.exits]
+    unguarded: dict[LotId, None] = {}
+    for lot in desk.book.ledger.lots.values():
+        why = None if lot.cost < dust_usd or lot.lot_id in leaving else desk.orders.why_unguarded(lot)
+        if why is not None:
+            unguarded[lot.lot_id] = None
+            desk.alert("unprotected", lot.lot_id, Severity.CRITICAL, f"{lot.product_id} is not guarded: {why}")
+    for lot_id in memory.unguarded_known:
+        if lot_id not in unguarded:
+            desk.notifier.resolve("unprotected", lot_id, desk.clock.now())
+    memory.unguarded_known = unguarded
 
 
 def _log_trades(cycle: Cycle, desk: Desk) -> None:

@@ -1,18 +1,21 @@
 """The stages that come before any idea: guard, reconcile, exits and upkeep, breakers."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from core.breakers import Limits, judge
 from core.errors import AlreadyRunning, BrokerUnavailable, MarketDataUnavailable
 from core.exits import due_exits, new_peaks
 from core.model.guards import Breaker, TradingState
-from core.model.records import BreakerChanged
+from core.model.orders import LotId, Outcome, Purpose
+from core.model.records import BreakerChanged, OutcomeKnown
 from core.ports import KillCommand, Severity
-from core.risk.last_hop import MAY_SELL
+from core.risk.restoring_hop import MAY_SEND
 from runner.cycle import Cycle, Reason
 from runner.desk import Desk
-from runner.reconcile import Reconciled
-from runner.stages import planning, views
+from runner.differences import ABSENT_ORDER_FILLED, Difference
+from runner.stages import views
+from runner.stages.planning import Planner
 
 _SEVERITIES = {
     Breaker.STALE_DATA: Severity.WARNING,
@@ -44,18 +47,22 @@ def watch_kill_switch(desk: Desk) -> bool:
     if not desk.memory.kill_known:
         desk.memory.kill_known = True
         desk.alert(
-            "kill_switch", "file", Severity.CRITICAL, "kill switch is on: no order is sent, own entries are cancelled"
+            "kill_switch",
+            "file",
+            Severity.CRITICAL,
+            "kill switch is on: no order is sent, own buy orders are cancelled, guards at the exchange stay",
         )
     _cancel_for_kill(desk, command)
     return False
 
 
 def _cancel_for_kill(desk: Desk, command: KillCommand) -> None:
-    try:
-        desk.orders.cancel_for_kill(command)
-    except BrokerUnavailable as error:
+    if not desk.orders.cancel_for_kill(command):
         desk.alert(
-            "kill_cancel_unverified", "orders", Severity.CRITICAL, f"cancels not verified, trying again: {error}"
+            "kill_cancel_unverified",
+            "orders",
+            Severity.CRITICAL,
+            "own orders are not seen to be cancelled, trying again",
         )
 
 
@@ -90,13 +97,14 @@ def reconcile(cycle: Cycle, desk: Desk) -> None:
         return
     cycle.reconciled = found
     desk.memory.mismatch_cycles = desk.memory.mismatch_cycles + 1 if found.differences else 0
-    _report_differences(found, desk)
+    report_differences(found.differences, desk)
 
 
-def _report_differences(found: Reconciled, desk: Desk) -> None:
-    for item in found.differences:
+def report_differences(differences: Iterable[Difference], desk: Desk) -> None:
+    """Alert about each thing that the exchange and the ledger do not agree on; a fill of a dead order by its name."""
+    for item in differences:
         desk.alert(
-            "account_differs",
+            item.code if item.code == ABSENT_ORDER_FILLED else "account_differs",
             f"{item.code}:{item.subject}",
             Severity.CRITICAL,
             f"{item.code} {item.subject}: ledger {item.ledger}, exchange {item.exchange}",
@@ -104,22 +112,48 @@ def _report_differences(found: Reconciled, desk: Desk) -> None:
 
 
 def exits_and_upkeep(cycle: Cycle, desk: Desk) -> None:
-    """Cancel entries that outlived their end, and sell the lots whose time has come (L6)."""
-    if cycle.reason is Reason.KILL_SWITCH or desk.state() not in MAY_SELL:
+    """Cancel entries that outlived their end, sell the lots whose time has come (L6), and guard the others."""
+    if cycle.reason is Reason.KILL_SWITCH or desk.state() not in MAY_SEND:
         _read_held_quotes(cycle, desk)
         return
     desk.orders.cancel_overdue()
     if not _read_held_quotes(cycle, desk):
         return
+    planner = Planner(cycle, desk)
+    _judge_lots(cycle, desk)
+    desk.orders.close_lots(cycle.exits, planner, cycle)
+    desk.orders.protect(planner, cycle, _on_their_way(cycle, desk))
+    desk.memory.rules_in_doubt |= _was_an_exit_rejected(desk)
+    _report_open_exits(cycle, desk)
+
+
+def _judge_lots(cycle: Cycle, desk: Desk) -> None:
+    """Find out which lots are due, on the quotes of this moment."""
     lots, policy = desk.book.ledger.lots, desk.settings.policy
     now = desk.clock.now()
     cycle.peaks = new_peaks(lots.values(), cycle.quotes, now, policy)
     judged = due_exits(lots.values(), cycle.quotes, now, policy)
     cycle.exits, cycle.blocked_exits = judged.due, judged.blocked
-    planned = planning.exits(judged.due, cycle, desk)
-    if planned:
-        desk.orders.close_lots(planned, lambda order: views.last_look(order, cycle, desk), cycle)
-    _report_open_exits(cycle, desk)
+
+
+def _on_their_way(cycle: Cycle, desk: Desk) -> list[LotId]:
+    """Return the lots of which something was offered in this cycle: what is left of them goes on in the next one."""
+    ledger = desk.book.ledger
+    orders = (*ledger.open_orders.values(), *ledger.closed_orders.values())
+    offered = [state for state in orders if state.slot == cycle.tick.slot and state.order.purpose is Purpose.EXIT]
+    return [state.order.lot_id for state in offered]
+
+
+def _was_an_exit_rejected(desk: Desk) -> bool:
+    """Tell whether the venue refused a sell of this cycle: then its rules may have changed."""
+    ledger = desk.book.ledger
+    rejected = [
+        event.client_order_id
+        for event in desk.book.recent_events
+        if isinstance(event, OutcomeKnown) and event.outcome is Outcome.REJECTED
+    ]
+    states = [ledger.closed_orders.get(key) for key in rejected]
+    return any(state is not None and state.order.purpose is not Purpose.ENTRY for state in states)
 
 
 def _read_held_quotes(cycle: Cycle, desk: Desk) -> bool:
@@ -129,7 +163,7 @@ def _read_held_quotes(cycle: Cycle, desk: Desk) -> bool:
         return False
     try:
         desk.fetch_quotes(held, cycle)
-        if not desk.memory.catalogue:  # the first cycle of a run: exits come before the universe does
+        if not desk.memory.catalogue or desk.memory.rules_in_doubt:  # the first cycle: exits come before the universe
             desk.memory.learn_products(desk.market.products())
     except MarketDataUnavailable as error:
         cycle.end(Reason.DATA_UNAVAILABLE)
@@ -145,6 +179,8 @@ def _report_open_exits(cycle: Cycle, desk: Desk) -> None:
             message = f"{lots[due.lot_id].product_id}: {due.reason.value} is due and the lot is not sold yet"
             desk.alert("exit_incomplete", due.lot_id, Severity.CRITICAL, message)
     for blocked in cycle.blocked_exits:
+        if blocked.lot_id not in lots:
+            continue
         message = f"{lots[blocked.lot_id].product_id}: {blocked.reason.value}, its stop cannot be judged"
         desk.alert("exit_blocked", blocked.lot_id, Severity.CRITICAL, message)
 

@@ -53,7 +53,7 @@ def triggers(cycle: Cycle, desk: Desk) -> None:
         return
     cycle.facts.append(seen.digest)
     cycle.stale = seen.stale
-    cycle.features = seen.features
+    cycle.features = memory.features = seen.features
     cycle.regime = regime_of(None if benchmark is None else seen.features.get(benchmark), settings.signals.regime)
     cycle.triggers = core_triggers.scan(seen.features, settings.signals.triggers)
     if views.stale_share(cycle, desk) > settings.policy.circuit_breakers.max_stale_share_fraction:
@@ -107,12 +107,7 @@ def execute(cycle: Cycle, desk: Desk) -> None:
     if not planned:
         cycle.end(Reason.NOT_PLANNABLE)
         return
-    desk.orders.open_lots(
-        planned,
-        lambda order: views.last_look(order, cycle, desk),
-        lambda item, state: planning.crossing(item, state, cycle, desk),
-        cycle,
-    )
+    desk.orders.open_lots(planned, planning.Planner(cycle, desk), cycle)
     accepted = any(
         isinstance(event, OutcomeKnown) and event.outcome is Outcome.ACCEPTED for event in desk.book.recent_events
     )

@@ -1,11 +1,15 @@
 """What a stage looks at, put together from the cycle and the desk: for risk, for the last hop, for the breakers."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from core.breakers import Observation
 from core.errors import BrokerUnavailable
 from core.exposure import Exposure, exposure
-from core.model.orders import FeeRates, Order
+from core.model.market import MINUTE_SECONDS, ProductId
+from core.model.orders import ClientOrderId, FeeRates, Order
+from core.model.portfolio import ExitPlan
 from core.model.verdicts import OrderRefused
 from core.performance import daily_fraction, drawdown_fraction, weekly_fraction
 from core.risk.last_hop import last_hop
@@ -33,12 +37,29 @@ def risk_view(cycle: Cycle, desk: Desk) -> RiskView:
         themes=settings.universe.themes,
         fees=_fees(desk),
         stale=cycle.stale,
+        candle_closes=candle_closes(desk),
     )
 
 
-def last_look(order: Order, cycle: Cycle, desk: Desk) -> OrderRefused | None:
-    """Ask risk once more, about the finished order, right before its INTENT (L7)."""
-    return last_hop(order, risk_view(cycle, desk), desk.settings.policy)
+def candle_closes(desk: Desk) -> Mapping[ProductId, float]:
+    """Return the close of each product's last candle that is fresh: the second source beside the quotes."""
+    oldest = desk.clock.now().timestamp() - desk.settings.policy.circuit_breakers.max_candle_age_seconds
+    return {
+        product_id: features.last_close
+        for product_id, features in desk.memory.features.items()
+        if features.last_start + MINUTE_SECONDS >= oldest
+    }
+
+
+def last_look(
+    order: Order, plan: ExitPlan | None, cycle: Cycle, desk: Desk, without: Sequence[ClientOrderId] = ()
+) -> OrderRefused | None:
+    """Ask risk once more, about the finished order, right before its INTENT (L7); `without` are taken for over."""
+    view = risk_view(cycle, desk)
+    if without:
+        kept = {key: state for key, state in view.ledger.open_orders.items() if key not in without}
+        view = replace(view, ledger=replace(view.ledger, open_orders=kept))
+    return last_hop(order, view, desk.settings.policy, plan=plan)
 
 
 def _fees(desk: Desk) -> FeeRates | None:
@@ -98,4 +119,5 @@ def observation(cycle: Cycle, desk: Desk) -> Observation:
         is_first_cycle_of_run=memory.cycles_done == 0,
         clock_jump_seconds=memory.clock_jump_seconds,
         free_disk_mb=desk.free_disk_mb(),
+        clock_skew_seconds=desk.clock_skew(),
     )

@@ -1,0 +1,94 @@
+"""
+The protector: every open lot has an order at the exchange that guards it, or it is on its way out.
+
+Guards are planned by `core.protection` from the lot and its live guards; here they are placed and cancelled, through
+the same sender as all orders, so also behind the same kill switch (L5). What cannot be guarded is said out loud.
+"""
+
+from collections.abc import Collection
+
+from core.exits import ExitDue
+from core.model.orders import LotId, Outcome
+from core.model.portfolio import Lot
+from runner.bookkeeper import Bookkeeper
+from runner.cycle import Cycle, OrderNote
+from runner.orders.coverage import is_covered
+from runner.orders.planned import Planned, Planning
+from runner.orders.reject_codes import exit_reached, is_kind_unsupported
+from runner.orders.sending import Sender
+
+STEPS_MAX = 4
+"""Rounds of cancelling and placing for one lot in one go: another kind, a slice joined with the rest."""
+
+
+class Protector:
+    """Keep the guards of all lots equal to the lots."""
+
+    def __init__(self, *, sender: Sender, book: Bookkeeper) -> None:
+        self._sender = sender
+        self._book = book
+        self._due: list[ExitDue] = []
+        self._why: dict[LotId, str] = {}
+
+    @property
+    def has_due(self) -> bool:
+        """Whether a lot could not be guarded because its stop is reached: it must be sold."""
+        return bool(self._due)
+
+    def take_due(self) -> list[ExitDue]:
+        due, self._due = self._due, []
+        return due
+
+    def why_unguarded(self, lot: Lot) -> str | None:
+        """Say why a lot is not guarded, as far as the last attempt told; None when it is."""
+        if is_covered(self._book.ledger, lot):
+            return None
+        return self._why.get(lot.lot_id, "its guard is not known to be at the exchange")
+
+    def protect(self, planning: Planning, cycle: Cycle, being_sold: Collection[LotId] = ()) -> None:
+        """Bring the guards of every lot in line with it; lots on their way out are left alone."""
+        for lot in tuple(self._book.ledger.lots.values()):
+            if lot.lot_id in being_sold or any(due.lot_id == lot.lot_id for due in self._due):
+                continue
+            if self._sender.is_killed():
+                self._why[lot.lot_id] = "the kill switch is on"
+            else:
+                self._protect_lot(lot, planning, cycle)
+        self._why = {lot_id: why for lot_id, why in self._why.items() if lot_id in self._book.ledger.lots}
+
+    def _protect_lot(self, lot: Lot, planning: Planning, cycle: Cycle) -> None:
+        self._why.pop(lot.lot_id, None)
+        for _ in range(STEPS_MAX):
+            now = self._book.ledger.lots.get(lot.lot_id)  # a guard may have filled meanwhile
+            if now is None:
+                return
+            steps = planning.protection(now)
+            if isinstance(steps, ExitDue):
+                self._due.append(steps)
+                return
+            if isinstance(steps, OrderNote):
+                self._why[lot.lot_id] = f"{steps.reason}: {steps.observed}, limit {steps.limit}"
+                return
+            if not steps.cancel and not steps.place:
+                return
+            if steps.cancel and not self._sender.cancel_and_look(steps.cancel):
+                self._why[lot.lot_id] = "a guard that is to be replaced is not over yet"
+                return
+            if not all(self._placed(planned, now, planning, cycle) for planned in steps.place):
+                return
+
+    def _placed(self, planned: Planned, lot: Lot, planning: Planning, cycle: Cycle) -> bool:
+        """Place one guard; return whether to go on with the lot."""
+        answer = self._sender.place(planned, planning, cycle)
+        if answer.is_accepted:
+            return True
+        is_rejected = answer.outcome is Outcome.REJECTED
+        if is_rejected and is_kind_unsupported(answer.reason) and planning.note_unsupported(planned.order):
+            return True
+        reached = exit_reached(answer.reason) if is_rejected else None
+        if reached is not None:
+            limit = f"guard at {planned.order.stop_price} and {planned.order.limit_price}"
+            self._due.append(ExitDue(lot_id=lot.lot_id, reason=reached, observed=answer.reason, limit=limit))
+        what = "refused before sending" if answer.outcome is None else answer.outcome.value
+        self._why[lot.lot_id] = f"{planned.order.order_type.value} {what}: {answer.reason}"
+        return False

@@ -1,0 +1,163 @@
+"""
+The one way to the exchange: an order is judged, written down, sent once and looked up; cancels are verified.
+
+The intent is durable before the first byte leaves (L2); no order is sent twice (L3). The kill switch is read by the
+last hop, again before each send, and in every wait (L5).
+"""
+
+import logging
+from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
+
+from core.errors import BrokerUnavailable, OrderNotSent, OrderOutcomeUnknown, OrderRejected
+from core.model.orders import ClientOrderId, Order, OrderId, Outcome
+from core.model.records import CancelRequested, Intent, OutcomeKnown, Sent
+from core.ports import Broker, Clock, KillSwitch
+from core.settings import ExecutionPolicy
+from runner.bookkeeper import Bookkeeper
+from runner.cycle import Cycle, Reason
+from runner.orders.planned import Answer, Planned, Planning
+from runner.reconcile import Reconciler
+
+CANCEL_LOOKS = 5
+"""So often a cancelled or crossing order is looked up before the next cycle has to settle it."""
+
+
+class Sender:
+    """Send, cancel and look up single orders; what to send is others' business."""
+
+    def __init__(
+        self,
+        *,
+        broker: Broker,
+        book: Bookkeeper,
+        reconciler: Reconciler,
+        clock: Clock,
+        kill_switch: KillSwitch,
+        policy: ExecutionPolicy,
+        stop_reason: Callable[[], str | None],
+        log: logging.Logger,
+    ) -> None:
+        self._broker = broker
+        self._book = book
+        self._reconciler = reconciler
+        self._clock = clock
+        self._kill_switch = kill_switch
+        self._look_pause = timedelta(seconds=float(policy.post_trade_reconcile_wait_seconds))
+        self._stop_reason = stop_reason
+        self._log = log
+
+    # --- may we? ------------------------------------------------------------------------------------------------------
+
+    def is_killed(self) -> bool:
+        return self._kill_switch.read() is not None
+
+    def may_wait(self) -> bool:
+        return not self.is_killed() and self._stop_reason() is None
+
+    def is_too_late(self, cycle: Cycle) -> bool:
+        """Tell whether no further entry may be sent in this cycle, and note why."""
+        if self._stop_reason() is not None:
+            cycle.end(Reason.STOPPING)
+            return True
+        if cycle.is_late:
+            cycle.end(Reason.DEADLINE)
+            return True
+        return False
+
+    # --- one order ----------------------------------------------------------------------------------------------------
+
+    def place(self, planned: Planned, planning: Planning, cycle: Cycle) -> Answer:
+        """Ask the last hop, write the intent, send, write the outcome."""
+        order = planned.order
+        refused = planning.last_look(planned)
+        if refused is not None:
+            cycle.last_hop_refusals.append(refused)
+            return Answer(outcome=None, reason=refused.reason.value)
+        now = self._clock.now()
+        self._book.record(
+            Intent(at=now, slot=cycle.tick.slot, order=order, plan=planned.plan, reason=planned.reason), durable=True
+        )
+        if self.is_killed():
+            cycle.end(Reason.KILL_SWITCH)
+            return self._note(order, Outcome.NOT_SENT, None, Reason.KILL_SWITCH.value)
+        self._book.record(Sent(at=now, client_order_id=order.client_order_id), durable=False)
+        return self._submit(order)
+
+    def _submit(self, order: Order) -> Answer:
+        try:
+            order_id = self._broker.submit(order)
+        except OrderRejected as error:
+            return self._note(order, Outcome.REJECTED, None, error.reason)
+        except OrderNotSent as error:
+            return self._note(order, Outcome.NOT_SENT, None, str(error))
+        except OrderOutcomeUnknown as error:
+            return self._note(order, Outcome.UNKNOWN, None, str(error))
+        return self._note(order, Outcome.ACCEPTED, order_id, "")
+
+    def _note(self, order: Order, outcome: Outcome, order_id: OrderId | None, reason: str) -> Answer:
+        self._book.record(
+            OutcomeKnown(
+                at=self._clock.now(),
+                client_order_id=order.client_order_id,
+                outcome=outcome,
+                order_id=order_id,
+                reason=reason,
+            ),
+            durable=True,
+        )
+        self._log.info(
+            "order %s %s %s %s at %s: %s%s",
+            order.purpose.value,
+            order.side.value,
+            order.size,
+            order.product_id,
+            order.limit_price,
+            outcome.value,
+            f" ({reason})" if reason else "",
+        )
+        return Answer(outcome=outcome, reason=reason)
+
+    # --- cancel and look ----------------------------------------------------------------------------------------------
+
+    def cancel_and_look(self, ids: Collection[ClientOrderId]) -> bool:
+        """Ask for cancels and look until the orders are final; return whether that was seen of all of them."""
+        if not ids:
+            return True
+        self._cancel([key for key in ids if key in self._book.ledger.open_orders])
+        return self.look_until_final(ids)
+
+    def _cancel(self, ids: Sequence[ClientOrderId]) -> None:
+        """Ask for the cancel of orders whose id at the exchange is known: an UNKNOWN one has to be found first."""
+        order_ids = []
+        for key in ids:
+            order_id = self._book.ledger.open_orders[key].order_id
+            if order_id is not None:
+                order_ids.append(order_id)
+                self._book.record(CancelRequested(at=self._clock.now(), client_order_id=key), durable=False)
+        if not order_ids:
+            return
+        try:
+            self._broker.cancel(order_ids)
+        except BrokerUnavailable as error:
+            self._log.warning("cancel not confirmed, the next cycle asks again: %s", error)
+
+    def look_until_final(self, ids: Collection[ClientOrderId]) -> bool:
+        """Look so many times, with pauses; return whether all of these orders are final now."""
+        for look in range(CANCEL_LOOKS):
+            if not self.any_open(ids):
+                return True
+            if look:
+                self._clock.wait_until(self._clock.now() + self._look_pause, lambda: True)
+            self.settle(ids)
+        return not self.any_open(ids)
+
+    def settle(self, ids: Collection[ClientOrderId]) -> None:
+        """Book new fills and follow these orders, once."""
+        try:
+            self._reconciler.settle(ids)
+        except BrokerUnavailable as error:
+            self._log.warning("could not look at own orders, the next look decides: %s", error)
+
+    def any_open(self, ids: Collection[ClientOrderId]) -> bool:
+        return any(key in self._book.ledger.open_orders for key in ids)
