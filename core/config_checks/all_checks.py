@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from core.config_checks.findings import Check, ConfigView, Finding, FindingSeverity, Problem
 from core.config_checks.limits import LIMIT_CHECKS
 from core.config_checks.market import MARKET_CHECKS
+from core.config_checks.orders import ORDER_CHECKS
 from core.config_checks.sizing import SIZING_CHECKS
 from core.config_checks.trading import TRADING_CHECKS
 from core.settings_builder import Document
@@ -88,6 +89,6 @@ DOCUMENT_CHECKS = (
     Check("MISSING_CIRCUIT_BREAKERS", ERROR, "M2", "section circuit_breakers missing", _breakers_missing),
 )
 
-LOGICAL_CHECKS = (*SIZING_CHECKS, *LIMIT_CHECKS, *TRADING_CHECKS, *MARKET_CHECKS)
+LOGICAL_CHECKS = (*SIZING_CHECKS, *LIMIT_CHECKS, *TRADING_CHECKS, *ORDER_CHECKS, *MARKET_CHECKS)
 
 ALL_CHECKS = (*DOCUMENT_CHECKS, *LOGICAL_CHECKS)

@@ -129,7 +129,7 @@ def _order_cap_below_smallest_position(view: ConfigView) -> Iterator[Problem]:
 def _smallest_positions(view: ConfigView) -> Iterator[tuple[str, Decimal]]:
     """Yield the name and amount of each stated capital, with the smallest position that it may hold."""
     share = view.number(RISK + "min_position_size_pct") / 100
-    for path in (RISK + "min_capital_usd", "app.paper.starting_cash_usd"):
+    for path in (RISK + "min_capital_usd", "app.paper.starting_cash_usd", "app.live.capital_usd"):
         capital = view.number(path)
         yield f"{path.partition('.')[2]} = {capital}", share * capital
 

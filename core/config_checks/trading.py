@@ -105,7 +105,7 @@ def _trailing_never_arms(view: ConfigView) -> Iterator[Problem]:
 
 def _slippage(view: ConfigView) -> Iterator[Problem]:
     paths = [f"{EXECUTION}max_slippage_bps.{tier}" for tier in TIERS]
-    for path in (*paths, "policy.exits.max_exit_slippage_bps"):
+    for path in (*paths, "policy.exits.max_exit_slippage_bps", "policy.exits.exit_slippage_limit_bps"):
         if view.number(path) > SLIPPAGE_BPS_MAX:
             yield Problem(
                 path=path,
@@ -152,18 +152,6 @@ def _deadline_over_interval(view: ConfigView) -> Iterator[Problem]:
             path="app.loop.cycle_deadline_seconds",
             message=f"a cycle could run into the next one (loop.interval_seconds = {interval})",
             fix=f"set it below {interval}",
-        )
-
-
-def _maker_ttl_over_deadline(view: ConfigView) -> Iterator[Problem]:
-    deadline = view.number("app.loop.cycle_deadline_seconds")
-    settle = view.number(EXECUTION + "post_trade_reconcile_wait_seconds")
-    if view.number(EXECUTION + "maker_ttl_seconds") + settle >= deadline:
-        yield Problem(
-            path=EXECUTION + "maker_ttl_seconds",
-            message=f"resting so long and settling ({settle} s) does not fit into a cycle "
-            f"(loop.cycle_deadline_seconds = {deadline} in app.yaml)",
-            fix=f"set it below {deadline - settle}",
         )
 
 
@@ -243,7 +231,6 @@ TRADING_CHECKS = (
     Check("FEES_SWAPPED", ERROR, "", "maker fee over taker fee", _fees),
     Check("POLL_OVER_TTL", ERROR, "", "looking at resting orders less often than they live", _poll_over_ttl),
     Check("DEADLINE_OVER_INTERVAL", ERROR, "", "a cycle deadline not below the interval", _deadline_over_interval),
-    Check("MAKER_TTL_OVER_DEADLINE", ERROR, "", "resting and settling longer than a cycle", _maker_ttl_over_deadline),
     Check("UNKNOWN_SETTLE_TOO_SHORT", ERROR, "", "an order called absent while it could still appear", _unknown_settle),
     Check("CANDLE_AGE_TOO_SHORT", ERROR, "", "sound candles that would count as stale", _candle_age_too_short),
     Check("MISMATCH_ORDER", ERROR, "", "halting before reducing on a mismatch", _mismatch_order),

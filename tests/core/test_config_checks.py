@@ -12,6 +12,7 @@ from tests.config_files import Documents, shipped_documents
 
 RISK = "policy.risk."
 EXECUTION = "policy.execution."
+EXITS = "policy.exits."
 BREAKERS = "policy.circuit_breakers."
 TRIGGERS = "signals.triggers."
 MOMENTUM = "signals.strategies.momentum."
@@ -65,6 +66,7 @@ ROWS = [
     one("UNSAFE_SPREAD_FLOOR", "universe.tiers.tier_3.max_spread_bps", 1001, 1000),
     one("UNSAFE_SLIPPAGE", EXECUTION + "max_slippage_bps.tier_2", 501, 500),
     one("UNSAFE_SLIPPAGE", "policy.exits.max_exit_slippage_bps", 501, 500),
+    one("UNSAFE_SLIPPAGE", "policy.exits.exit_slippage_limit_bps", 501, 500),
     one("WARNING_HIGH_EXPOSURE", RISK + "max_total_at_risk_pct", 50.1, 50),
     one("UNSAFE_STALE_DATA", BREAKERS + "max_candle_age_seconds", 301, 300),
     one("UNSAFE_STALE_DATA", EXECUTION + "max_quote_age_seconds", 61, 60),
@@ -100,16 +102,66 @@ ROWS = [
     one("TRAILING_NEVER_ARMS", "policy.exits.trailing_arms_at_pct", 3.0, 2.9),
     one("SLIPPAGE_OVER_COLLAR", EXECUTION + "max_slippage_bps.tier_1", 101, 100),
     one("FEES_SWAPPED", EXECUTION + "maker_fee_bps", 91, 90),
-    one("POLL_OVER_TTL", EXECUTION + "poll_interval_seconds", 21, 20),
+    one("POLL_OVER_TTL", EXECUTION + "poll_interval_seconds", 9, 8),
     one("DEADLINE_OVER_INTERVAL", "app.loop.cycle_deadline_seconds", 60, 59),
-    one("MAKER_TTL_OVER_DEADLINE", EXECUTION + "maker_ttl_seconds", 45, 44),
+    one("MAKER_TTL_OVER_DEADLINE", EXECUTION + "maker_ttl_seconds", 15, 14),
     Row(
         "MAKER_TTL_OVER_DEADLINE",
-        {EXECUTION + "post_trade_reconcile_wait_seconds": 25},
+        {EXECUTION + "post_trade_reconcile_wait_seconds": 5.25},
         EXECUTION + "maker_ttl_seconds",
-        {EXECUTION + "post_trade_reconcile_wait_seconds": 24.9},
+        {EXECUTION + "post_trade_reconcile_wait_seconds": 5.24},
     ),
-    one("UNKNOWN_SETTLE_TOO_SHORT", EXECUTION + "unknown_settle_seconds", 139, 140),
+    Row(
+        "MAKER_TTL_OVER_DEADLINE",
+        {EXECUTION + "max_requotes": 5},
+        EXECUTION + "maker_ttl_seconds",
+        {EXECUTION + "max_requotes": 4},
+    ),
+    one("REQUESTS_OVER_DEADLINE", "app.loop.market_data_seconds", 45, 44),
+    one("REQUESTS_OVER_DEADLINE", "app.exchange.request_timeout_seconds", 45, 44),
+    one("EXIT_SLIPPAGE_ORDER", EXITS + "exit_slippage_limit_bps", 149, 150),
+    one("EXIT_SLIPPAGE_STEP", EXITS + "exit_slippage_step_bps", 0, 0.1),
+    Row(
+        "EXIT_SLIPPAGE_STEP",
+        {EXITS + "exit_slippage_step_bps": 0, EXITS + "exit_slippage_limit_bps": 151},
+        EXITS + "exit_slippage_step_bps",
+        {EXITS + "exit_slippage_step_bps": 0, EXITS + "exit_slippage_limit_bps": 150},
+    ),
+    one("STOP_LIMIT_TOO_TIGHT", "policy.protection.stop_limit_offset_bps", 149, 150),
+    Row(
+        "STOP_LIMIT_TOO_TIGHT",
+        {"policy.protection.stop_limit_offset_bps": 1},
+        "policy.protection.stop_limit_offset_bps",
+        {"policy.protection.stop_limit_offset_bps": 1, "policy.protection.kind": "bracket"},
+    ),
+    one("STOP_LIMIT_TOO_WIDE", "policy.protection.stop_limit_offset_bps", 1751, 1750),
+    one("EDGE_UNREACHABLE", "signals.strategies.mean_reversion.target_pct", 2.24, 2.25),
+    Row(
+        "EDGE_UNREACHABLE",
+        {"signals.strategies.price_move.target_pct": 1.0},
+        "signals.strategies.price_move.target_pct",
+        {"signals.strategies.price_move.target_pct": 1.0, "signals.strategies.price_move.enabled": False},
+    ),
+    one("CLOCK_SKEW_ORDER", BREAKERS + "max_clock_skew_seconds", 31, 30),
+    Row(
+        "LIVE_CAPITAL_BELOW_MIN",
+        LIVE | {"app.live.capital_usd": 99.9},
+        "app.live.capital_usd",
+        LIVE | {"app.live.capital_usd": 100},
+    ),
+    Row(
+        "LIVE_CAPITAL_BELOW_MIN",
+        LIVE | {"app.live.capital_usd": 99.9},
+        "app.live.capital_usd",
+        {"app.live.capital_usd": 99.9},
+    ),
+    Row(
+        "LIVE_ON_LOOPBACK",
+        LIVE | {"app.exchange.api_url": "http://127.0.0.1:8443"},
+        "app.exchange.api_url",
+        LIVE | {"app.exchange.api_url": "https://api.coinbase.com"},
+    ),
+    one("UNKNOWN_SETTLE_TOO_SHORT", EXECUTION + "unknown_settle_seconds", 127, 128),
     one("CANDLE_AGE_TOO_SHORT", BREAKERS + "max_candle_age_seconds", 119, 120),
     one("MISMATCH_ORDER", BREAKERS + "mismatch_cycles_to_reduce", 4, 3),
     Row("LIVE_READ_ONLY", LIVE | {"app.exchange.read_only": True}, "app.exchange.read_only", LIVE),
