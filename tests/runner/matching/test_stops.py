@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import OrderNotSent, OrderRejected
 from core.model.orders import Liquidity, OrderStatus, Side
-from runner.matching.order_record import CancelResult
+from runner.matching.order_record import CancelResult, new_record
 from runner.matching.venue_order import Kind
 from tests.builders import BTC, NOON, make_product
 from tests.runner.matching.venue_desk import VenueDesk, make_bracket, make_stop, make_venue, make_venue_order
@@ -281,3 +281,15 @@ def test_a_stop_needs_no_book_to_be_placed() -> None:
     assert desk.submit(make_bracket(name="bracket")).status is OrderStatus.OPEN
     with pytest.raises(OrderRejected, match="MISSING_PRODUCT_PRICE_BOOK"):
         desk.submit(make_venue_order(name="limit", side=Side.SELL, price="101"))
+
+
+def test_an_order_taken_in_later_is_read_from_where_it_was_though_the_others_are_up_to_date() -> None:
+    desk = make_venue(btc="2")
+    desk.submit(make_stop(name="known", stop="50", price="49"))
+    placed = desk.clock.now()
+    go_to(desk, 97)
+    desk.engine.resting()
+
+    assert desk.engine.restore(new_record(make_stop(name="late"), size=Decimal(1), at=placed))
+
+    assert desk.record("late").status is OrderStatus.FILLED
