@@ -6,7 +6,7 @@ that makes our requests or reads these answers. What it does not do, it says (50
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -79,7 +79,9 @@ class SimulatedCoinbase:
     """
     One account on one exchange. It does nothing between two requests: what is due is done at the next one.
 
-    `time` is the engine's clock, too. Not safe for threads: whoever has several puts a lock around it.
+    `time` is the engine's clock, too. `token_now`: the clock by which tokens are judged, where it is another one: the
+    official SDK stamps them in real time, also for a bot in virtual time. Not safe for threads: whoever has several
+    puts a lock around it.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class SimulatedCoinbase:
         books: Books,
         faults: FaultPlan | None = None,
         behaviour: Behaviour | None = None,
+        token_now: Callable[[], datetime] | None = None,
     ) -> None:
         self.market = market
         self.access = access
@@ -101,6 +104,7 @@ class SimulatedCoinbase:
         self.books = books
         self._engine = engine
         self._time = time
+        self._token_now = token_now or time.now
         self._book = OrderBook(engine, time, self.behaviour)
         self._markets = MarketAnswers(market, self.behaviour)
         self._orders = OrderAnswers(self._book, market, engine.fee_rates, self.behaviour)
@@ -189,7 +193,7 @@ class SimulatedCoinbase:
             return rate_limited()
         key = None
         if not asked.is_public:
-            key = self.access.signer(request, now + self.behaviour.clock_skew)
+            key = self.access.signer(request, self._token_now() + self.behaviour.clock_skew)
             if key is None:
                 return unauthorized()
         try:

@@ -26,12 +26,13 @@ def open_exchange(
     keys: Sequence[ApiKey] = (),
     faults: FaultPlan | None = None,
     behaviour: Behaviour | None = None,
+    token_now: Callable[[], datetime] | None = None,
 ) -> SimulatedCoinbase:
     """
     Open an exchange with one account on a market.
 
     `balances`: what the account holds at the start, by currency. `keys`: who may sign; without any only the public
-    endpoints answer.
+    endpoints answer. `token_now`: real time, where `now` is virtual and the tokens are the official SDK's.
     """
     listed = ListedMarket(market)
     time = VenueTime(now)
@@ -48,4 +49,5 @@ def open_exchange(
         books=Books(account, entries),
         faults=faults,
         behaviour=behaviour,
+        token_now=token_now,
     )
