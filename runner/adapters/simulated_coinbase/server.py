@@ -53,12 +53,9 @@ class LoopbackServer:
         self._connections: dict[int, socket.socket] = {}
         self._listener = socket.create_server((HOST, port), backlog=128)
         self._listener.settimeout(ACCEPT_SECONDS)
+        self.port: int = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
-
-    @property
-    def port(self) -> int:
-        return int(self._listener.getsockname()[1])
 
     @property
     def url(self) -> str:
@@ -174,6 +171,8 @@ def _read_request(stream: BinaryIO) -> HttpRequest | None:
             break
         name, _, value = line.decode("latin-1").partition(":")
         headers[name.strip()] = value.strip()
+    else:
+        raise _Bad
     lower = {name.lower(): value for name, value in headers.items()}
     length = lower.get("content-length", "0")
     if not (length.isascii() and length.isdigit()) or int(length) > BODY_BYTES_MAX or "transfer-encoding" in lower:
