@@ -142,11 +142,12 @@ def says_and_stalls(data: bytes = b"") -> Act:
 
 
 def drips(first: bytes, drop: bytes) -> Act:
-    """Send, and then a drop each 20 ms, for as long as somebody listens."""
+    """Send, and then a drop each 20 ms, for many times what a test of a deadline waits."""
 
     def act(talk: Talk) -> bool:
         talk.say(first)
-        while talk.pause(0.02):
+        for _ in range(150):
+            talk.pause(0.02)
             talk.say(drop)
         return False
 
@@ -154,11 +155,11 @@ def drips(first: bytes, drop: bytes) -> Act:
 
 
 def pours(first: bytes, more: bytes) -> Act:
-    """Send without an end, as fast as it goes."""
+    """Send far more than anybody should take, as fast as it goes."""
 
     def act(talk: Talk) -> bool:
         talk.say(first)
-        while talk.pause(0):
+        for _ in range(10_000):
             talk.say(more)
         return False
 

@@ -187,6 +187,15 @@ class TestTheCanary:
         assert not any(self.sings(text) for text in texts)
 
 
+def test_the_sdks_own_log_is_silent(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
+    with serving() as server:
+        api_to(server, make_credentials(), [], read_only=False)
+
+    logging.getLogger("coinbase.RESTClient").error("a whole body")
+
+    assert (caplog.text, *capfd.readouterr()) == ("", "", "")
+
+
 PROBE = """
 import sys
 import runner.adapters.coinbase.api, runner.adapters.coinbase.connection, runner.adapters.coinbase.http_wire
