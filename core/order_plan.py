@@ -150,7 +150,7 @@ def plan_exit(
     product: Product,
     quote: Quote,
     *,
-    last_close: float | None = None,
+    last_close: float | None,
     asked: Decimal,
     account: str,
     slot: int,

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from core.ledger.fold import Ledger, fold
 from core.model.market import ProductId
-from core.model.orders import ClientOrderId, Fill, Liquidity, LotId, Order, OrderId, OrderStatus, Outcome, Side
+from core.model.orders import ClientOrderId, Fill, Liquidity, LotId, Order, OrderId, OrderStatus, Outcome, Purpose, Side
 from core.model.portfolio import ExitPlan
 from core.model.records import (
     CashFlow,
@@ -64,7 +64,8 @@ def make_intent(
     order: Order | None = None, *, at: datetime = NOON, slot: int = 1, reason: str = "price_move"
 ) -> Intent:
     order = order or make_order()
-    return Intent(at=at, slot=slot, order=order, plan=PLAN if order.side is Side.BUY else None, reason=reason)
+    plan = PLAN if order.purpose is Purpose.ENTRY else None
+    return Intent(at=at, slot=slot, order=order, plan=plan, reason=reason)
 
 
 def make_outcome(

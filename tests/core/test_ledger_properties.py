@@ -15,7 +15,7 @@ from core.model.codec import decode, decode_event, encode, encode_event
 from core.model.market import ProductId
 from core.model.orders import Order, OrderStatus, Outcome, Side
 from core.model.records import Event
-from tests.builders import BTC, ETH, make_order
+from tests.builders import BTC, ETH, make_cover, make_guard, make_order
 from tests.event_builders import (
     make_bought,
     make_cash_flow,
@@ -60,7 +60,11 @@ class Book:
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """Random trading: entries, exits, partial and repeated fills, deposits, restarts from the written state."""
+    """
+    Random trading: entries, exits, guards, covers, deposits, restarts from the written state.
+
+    Fills are partial, repeated, late, of orders called absent, and of more coins than a lot has left.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -108,6 +112,21 @@ class LedgerMachine(RuleBasedStateMachine):
         self._record(make_intent(order, slot=self.slot))
 
     @precondition(lambda self: self.ledger.lots)
+    @rule(data=st.data(), part=parts)
+    def intend_guard(self, data: st.DataObject, part: Decimal) -> None:
+        lot = data.draw(st.sampled_from(list(self.ledger.lots.values())))
+        self._record(
+            make_intent(make_guard(lot, name=self._name("guard"), size=f"{lot.quantity * part:f}"), slot=self.slot)
+        )
+
+    @precondition(lambda self: self.ledger.oversold)
+    @rule(data=st.data(), size=sizes, part=parts, exact=st.booleans())
+    def intend_cover(self, data: st.DataObject, size: Decimal, part: Decimal, exact: bool) -> None:
+        product_id = data.draw(st.sampled_from(list(self.ledger.oversold)))
+        size = self.ledger.oversold[product_id].quantity * part if exact else size
+        self._record(make_intent(make_cover(product_id, name=self._name("cover"), size=f"{size:f}"), slot=self.slot))
+
+    @precondition(lambda self: self.ledger.lots)
     @rule(data=st.data(), price=prices, fee=fees)
     def sell_out(self, data: st.DataObject, price: Decimal, fee: Decimal) -> None:
         lot = data.draw(st.sampled_from(list(self.ledger.lots.values())))
@@ -121,11 +140,17 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(data=st.data(), price=prices, fee=fees, part=parts)
     def fill_order(self, data: st.DataObject, price: Decimal, fee: Decimal, part: Decimal) -> None:
         state = data.draw(st.sampled_from(list(self.ledger.open_orders.values())))
-        order, size = state.order, state.remaining_size * part
-        lot = self.ledger.lots.get(order.lot_id)
-        if size == 0 or (order.side is Side.SELL and (lot is None or size > lot.quantity)):
-            return
-        self._fill(order, price, size, fee)
+        if state.remaining_size > 0:
+            self._fill(state.order, price, state.remaining_size * part, fee)
+
+    @precondition(lambda self: self.ledger.closed_orders)
+    @rule(data=st.data(), price=prices, fee=fees, part=parts)
+    def fill_late(self, data: st.DataObject, price: Decimal, fee: Decimal, part: Decimal) -> None:
+        state = data.draw(st.sampled_from(list(self.ledger.closed_orders.values())))
+        rest = state.order.size - state.filled_size
+        if rest > 0:
+            self._fill(state.order, price, rest * part, fee)
+            assert self.ledger.closed_orders[state.order.client_order_id].order_id is not None
 
     def _fill(self, order: Order, price: Decimal, size: Decimal, fee: Decimal) -> None:
         fill = make_fill(
@@ -166,7 +191,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ledger = decode(Ledger, json.loads(json.dumps(encode(before))))
 
         assert self.ledger == before
-        for name in ("lots", "open_orders", "closed_orders", "last_closes", "cash"):
+        for name in ("lots", "open_orders", "closed_orders", "oversold", "last_closes", "cash"):
             assert list(getattr(self.ledger, name)) == list(getattr(before, name))
 
     @invariant()
@@ -181,15 +206,22 @@ class LedgerMachine(RuleBasedStateMachine):
         for lot in self.ledger.lots.values():
             assert lot.quantity > 0
             held[lot.product_id] += Fraction(lot.quantity)
-        assert dict(held) == {key: value for key, value in self.book.coins.items() if value}
+        for product_id, oversold in self.ledger.oversold.items():
+            assert oversold.quantity > 0
+            held[product_id] -= Fraction(oversold.quantity)
+        assert {key: value for key, value in held.items() if value} == {
+            key: value for key, value in self.book.coins.items() if value
+        }
 
     @invariant()
     def nothing_is_lost_between_cash_cost_and_profit(self) -> None:
         cost = sum((Fraction(lot.cost) for lot in self.ledger.lots.values()), Fraction(0))
         cash = sum(map(Fraction, self.ledger.cash.values()), Fraction(0))
 
-        assert cash + cost == sum(self.book.paid_in.values()) + Fraction(self.ledger.realised)
-        assert cost - Fraction(self.ledger.realised) == sum(self.book.bought.values()) - sum(
+        owed = sum((Fraction(oversold.proceeds) for oversold in self.ledger.oversold.values()), Fraction(0))
+
+        assert cash + cost == sum(self.book.paid_in.values()) + Fraction(self.ledger.realised) + owed
+        assert cost - Fraction(self.ledger.realised) - owed == sum(self.book.bought.values()) - sum(
             self.book.received.values()
         )
         assert Fraction(self.ledger.fees) == self.book.fees

@@ -86,6 +86,7 @@ def exit_of(
         lot,
         product or make_product(BTC),
         quote or make_quote(BTC),
+        last_close=None,
         asked=Decimal(asked),
         account="paper",
         slot=7,
