@@ -1,0 +1,180 @@
+"""The simulated exchange as its user meets it: started from the command line, asked over loopback, stopped."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.adapters.configuration.settings_files import load_documents, settings_of
+from runner.adapters.simulated_coinbase.faults import Fault
+from tests.config_files import ROOT
+from tests.fakes.candle_data import random_candles, write_candles
+from tools.sim_exchange import main
+
+START_SECONDS_MAX = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    process: "subprocess.Popen[str]"
+    words: dict[str, str]
+    url: str
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=5) as answer:  # noqa: S310
+            return json.load(answer)
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str]:
+        """End it and return its exit code and its last words."""
+        self.process.send_signal(number)
+        output, _ = self.process.communicate(timeout=START_SECONDS_MAX)
+        return self.process.returncode, output
+
+
+@contextmanager
+def running(folder: Path, *arguments: str) -> Iterator[Running]:
+    command = [sys.executable, "-m", "tools.sim_exchange", "--dir", str(folder), *arguments]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
+        try:
+            assert process.stdout is not None
+            lines = []
+            for line in process.stdout:
+                lines.append(line.rstrip())
+                if line.startswith("Stop it"):
+                    break
+            words = {line[:9].strip(): line[9:] for line in lines}
+            url = next(word.rstrip(":") for word in lines[0].split() if word.startswith("http"))
+            yield Running(process=process, words=words, url=url)
+        finally:
+            process.kill()
+
+
+def test_it_serves_until_ctrl_c_and_then_says_what_was(tmp_path: Path) -> None:
+    with running(tmp_path, "--seed", "3", "--products", "5", "--cash", "250.5", "--control") as exchange:
+        rows = exchange.get("/api/v3/brokerage/market/products")["products"]
+        state = exchange.get("/sim/state")
+
+        code, last_words = exchange.stop()
+
+    assert [row["product_id"] for row in rows] == ["BTC-USD", "ETH-USD", "SOL-USD", "XRP-USD", "BNB-USD"]
+    assert state["balances"]["USD"] == {"available": "250.5", "hold": "0"}
+    assert exchange.url.startswith("http://127.0.0.1:")
+    assert code == 0
+    assert "requests 1, orders 0, faults struck: none" in last_words
+    assert "books    balance" in last_words
+
+
+def test_a_replay_is_played_as_if_it_were_now(tmp_path: Path) -> None:
+    (tmp_path / "tape").mkdir()
+    write_candles(tmp_path / "tape" / "SOL-USD_1m.csv", random_candles(2000))
+
+    with running(tmp_path / "sim", "--market", f"replay:{tmp_path / 'tape'}") as exchange:
+        now = datetime.now(UTC)
+        begin, end = int((now - timedelta(hours=2)).timestamp()), int(now.timestamp())
+        path = f"/api/v3/brokerage/market/products/SOL-USD/candles?start={begin}&end={end}&granularity=ONE_MINUTE"
+        candles = exchange.get(path)["candles"]
+        code, _ = exchange.stop(signal.SIGTERM)
+
+    assert code == 0
+    assert len(candles) >= 100
+    assert end - int(candles[0]["start"]) < 180
+
+
+def test_it_writes_a_key_for_its_owner_alone_and_a_configuration_that_points_to_it(tmp_path: Path) -> None:
+    with running(tmp_path) as exchange:
+        key = json.loads((tmp_path / "key.json").read_text())
+        settings = settings_of(load_documents(tmp_path / "exchange-config"))
+
+    assert os.stat(tmp_path / "key.json").st_mode & 0o777 == 0o600
+    assert key["name"] == exchange.words["key"]
+    assert "BEGIN EC PRIVATE KEY" in key["privateKey"]
+    assert settings.app.exchange.api_url == exchange.url
+    assert settings.app.exchange.key_file == str(tmp_path / "key.json")
+    assert (settings.app.exchange.market, settings.app.exchange.read_only) == ("coinbase", False)
+    assert exchange.words["LIVE"].startswith("./app_run_live.sh --loop --live --config-dir ")
+    assert "PRIVATE" not in str(exchange.words)
+
+
+def test_the_same_seed_writes_the_same_key_and_another_file_is_never_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running(tmp_path):
+        first = (tmp_path / "key.json").read_text()
+    with running(tmp_path):
+        assert (tmp_path / "key.json").read_text() == first
+
+    code = main(["--dir", str(tmp_path), "--seed", "8"])
+
+    assert code == 73
+    assert "key.json cannot be written: File exists" in capsys.readouterr().err
+    assert (tmp_path / "key.json").read_text() == first
+
+
+def test_a_port_that_is_taken_ends_with_69_and_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        code = main(["--dir", str(tmp_path), "--port", str(port), "--products", "2"])
+
+    error = capsys.readouterr().err
+    assert code == 69
+    assert error.count("\n") == 1
+    assert f"127.0.0.1:{port}" in error
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--fault", "lost_after"],
+        ["--fault", "lost_after=2"],
+        ["--fault", "no_such_fault=0.1"],
+        ["--lag", "orders=1"],
+        ["--lag", "order=soon"],
+        ["--market", "mars"],
+        ["--cash", "-1"],
+        ["--port", "65536"],
+        ["--unknown"],
+    ],
+)
+def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+
+    assert ended.value.code == 2
+
+
+def test_help_ends_with_0() -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+
+    assert ended.value.code == 0
+
+
+def test_every_fault_is_listed_with_the_moment_at_which_it_strikes(capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["--list-faults"])
+
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert code == 0
+    assert lines == [[fault.value, fault.phase.value] for fault in Fault]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["--market", "replay:nowhere"], "no candle file"), (["--products", "0"], "simulation.products is 0")],
+)
+def test_a_market_that_cannot_be_had_ends_with_78(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 78
+    assert words in capsys.readouterr().err
