@@ -43,6 +43,8 @@ class Protector:
         """Say why a lot is not guarded, as far as the last attempt told; None when it is."""
         if is_covered(self._book.ledger, lot):
             return None
+        if self._sender.is_killed():
+            return "the kill switch is on"
         return self._why.get(lot.lot_id, "its guard is not known to be at the exchange")
 
     def protect(self, planning: Planning, cycle: Cycle, being_sold: Collection[LotId] = ()) -> None:
@@ -50,9 +52,7 @@ class Protector:
         for lot in tuple(self._book.ledger.lots.values()):
             if lot.lot_id in being_sold or any(due.lot_id == lot.lot_id for due in self._due):
                 continue
-            if self._sender.is_killed():
-                self._why[lot.lot_id] = "the kill switch is on"
-            else:
+            if not self._sender.is_killed():
                 self._protect_lot(lot, planning, cycle)
         self._why = {lot_id: why for lot_id, why in self._why.items() if lot_id in self._book.ledger.lots}
 

@@ -33,9 +33,9 @@ class FaultyBroker:
     Questions. `hidden_until`: orders and fills cannot be seen before that moment. `shows_open`: no order is ever over.
     `lost`: ids that are never found. `names_no_client`: fills name the exchange's order id only. `foreign_orders` and
     `foreign_fills` are somebody else's; `restated` changes what is reported of an order. `preview_says` is the answer
-    to every preview. `extra_cash`: what the account says it has too much. `before_fees` is called when the fee rates
-    are read. `has_defect`: reading the balances ends in an error that nobody expected; `slow_seconds`: so long it
-    takes. `unavailable`: no question gets an answer.
+    to every preview. `extra_cash`: what the account says it has too much; `shows_cash`: what it says it has, None for
+    the truth. `before_fees` is called when the fee rates are read. `has_defect`: reading the balances ends in an error
+    that nobody expected; `slow_seconds`: so long it takes. `unavailable`: no question gets an answer.
     """
 
     def __init__(self, broker: Broker, clock: Clock) -> None:
@@ -60,6 +60,7 @@ class FaultyBroker:
         self.preview_says: str | None = None
         self.unavailable = False
         self.extra_cash = Decimal(0)
+        self.shows_cash: Decimal | None = None
         self.has_defect = False
         self.slow_seconds = 0
         self.shows_open = False
@@ -132,9 +133,9 @@ class FaultyBroker:
         if self.has_defect:
             raise ZeroDivisionError("a defect of the program")
         balances = dict(self._broker.balances())
-        if self.extra_cash:
-            cash = balances["USD"]
-            balances["USD"] = replace(cash, available=cash.available + self.extra_cash)
+        cash = balances["USD"]
+        shown = cash.total if self.shows_cash is None else self.shows_cash
+        balances["USD"] = replace(cash, available=shown - cash.hold + self.extra_cash)
         return balances
 
     def fee_rates(self) -> FeeRates:

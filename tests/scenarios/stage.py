@@ -23,6 +23,7 @@ from runner.venues.paper import paper_account, paper_opening
 from runner.wiring import Configuration, open_desk
 from tests.builders import make_product
 from tests.config_files import SHIPPED
+from tests.fakes.faulty_broker import FaultyBroker
 from tests.fakes.scripted_clock import ScriptedClock
 from tests.fakes.scripted_market import ScriptedMarket
 
@@ -122,6 +123,18 @@ class Stage:
         return open_desk(configuration, options, stop_reason, outside)
 
 
+def with_faults(stage: Stage) -> list[FaultyBroker]:
+    """Put a broker with faults between bot and account; each run of the stage adds its own to the list."""
+    made: list[FaultyBroker] = []
+
+    def wrap(broker: Broker, clock: Clock) -> Broker:
+        made.append(FaultyBroker(broker, clock))
+        return made[-1]
+
+    stage.broker = wrap
+    return made
+
+
 def set_stage(folder: Path, changes: Mapping[str, object] | None = None, *, products: int = 4) -> Stage:
     """
     Write the configuration and list the first `products` of BTC, ETH, SOL and XRP at a flat price.
@@ -162,6 +175,11 @@ def fills(lines: list[Line], side: str | None = None) -> list[Line]:
 
 def orders(lines: list[Line]) -> list[Line]:
     return [order for line in lines for order in line["execution"]["orders"]]
+
+
+def closings(lines: list[Line]) -> list[tuple[str, str]]:
+    """Return of each lot that ended by which kind of order, and why."""
+    return [(fill["purpose"], fill["closes"]) for fill in fills(lines) if "closes" in fill]
 
 
 def exit_reasons(lines: list[Line]) -> list[str]:

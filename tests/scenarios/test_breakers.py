@@ -25,19 +25,18 @@ from tests.scenarios.stage import (
 )
 
 
-def test_a_stop_loss_is_executed_while_a_breaker_blocks_entries(tmp_path: Path) -> None:
-    stage = set_stage(tmp_path)
+def test_an_exit_is_executed_while_a_breaker_blocks_entries(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path, {"signals.strategies.price_move.max_hold_minutes": 8})
     stage.buy_one(ETH)
     for product_id in (BTC, SOL, XRP):
         stage.clock.at(4.5, partial(stage.market.go_stale, product_id))
-    stage.market.move(ETH, -4.0, at_minute=9.5)
 
-    lines = stage.play(12)
+    lines = stage.play(13)
 
     sold = next(line for line in lines if fills([line], "SELL"))
     assert sold["breakers"] == ["stale_data"]
     assert sold["trading_state"] == "REDUCE_ONLY"
-    assert exit_reasons(lines) == ["stop_loss"]
+    assert exit_reasons(lines) == ["max_hold"]
 
 
 def test_stale_candles_stop_entries_and_fresh_ones_let_them_go_on(tmp_path: Path) -> None:

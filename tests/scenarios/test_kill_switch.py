@@ -3,9 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from core.ports import Broker, Clock
-from tests.fakes.faulty_broker import FaultyBroker
-from tests.scenarios.stage import ETH, Stage, fills, orders, reasons, set_stage
+from tests.scenarios.stage import ETH, Stage, closings, fills, orders, reasons, set_stage, with_faults
 
 
 def test_while_the_file_is_there_no_order_is_sent_and_afterwards_trading_goes_on(tmp_path: Path) -> None:
@@ -52,16 +50,47 @@ def test_touched_while_an_entry_rests_the_entry_is_cancelled_and_not_crossed(tmp
 
 
 def test_exits_stop_too_and_run_again_when_the_file_is_gone(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path, {"signals.strategies.price_move.max_hold_minutes": 5})
+    stage.buy_one(ETH)
+    stage.clock.at(4.5, stage.kill_file.touch)
+    stage.clock.at(10.5, stage.kill_file.unlink)
+
+    lines = stage.play(13)
+
+    assert not orders(lines[5:11])
+    assert closings(lines[11:12]) == [("exit", "max_hold")]
+
+
+def test_guards_at_the_exchange_stay_and_sell_while_the_bot_is_stopped(tmp_path: Path) -> None:
     stage = set_stage(tmp_path)
     stage.buy_one(ETH)
     stage.clock.at(4.5, stage.kill_file.touch)
-    stage.market.move(ETH, -4.0, at_minute=4.7)
-    stage.clock.at(8.5, stage.kill_file.unlink)
+    stage.market.move(ETH, -4.0, at_minute=6.7)
 
-    lines = stage.play(11)
+    lines = stage.play(9)
 
-    assert not fills(lines[5:9], "SELL")
-    assert fills(lines[9:10], "SELL")
+    assert not orders(lines[5:])
+    assert [item["guard"] for line in lines[5:7] for item in line["protection"]] == ["bracket"] * 2
+    assert closings(lines[7:8]) == [("protection", "stop_loss")]
+    assert not [event for event in stage.journal() if event["kind"] == "CANCEL"][3:]  # of the entry's quotes only
+
+
+def test_cancel_all_takes_the_guards_away_and_says_what_is_naked(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    stage.buy_one(ETH)
+
+    def ask_for_all() -> None:
+        stage.kill_file.write_text("cancel-all")
+
+    stage.clock.at(4.5, ask_for_all)
+
+    lines = stage.play(7)
+
+    assert [item["guards"] for line in lines[4:6] for item in line["protection"]] == [1, 0]
+    assert lines[5]["metrics"]["trader_pending_orders"] == 0
+    assert lines[5]["unprotected_seconds"] == 30.0  # since the file was written, half a minute before the cycle
+    assert lines[6]["unprotected_seconds"] == 60.0
+    assert "kill switch" in stage.alerts("unprotected")[0]
 
 
 def test_it_latches_across_a_restart(tmp_path: Path) -> None:
@@ -94,7 +123,8 @@ def test_what_cannot_be_read_counts_as_present(tmp_path: Path) -> None:
 
 
 def test_touched_between_intent_and_send_the_order_is_not_sent(tmp_path: Path) -> None:
-    stage, made = _with_faulty_broker(tmp_path)
+    stage = set_stage(tmp_path)
+    made = with_faults(stage)
     stage.buy_one(ETH)
     reads: list[int] = []
 
@@ -113,27 +143,16 @@ def test_touched_between_intent_and_send_the_order_is_not_sent(tmp_path: Path) -
 
 
 def test_an_entry_that_could_not_be_cancelled_is_cancelled_by_the_switch_while_waiting(tmp_path: Path) -> None:
-    stage, made = _with_faulty_broker(tmp_path)
+    stage = set_stage(tmp_path)
+    made = with_faults(stage)
     stage.buy_one(ETH)
     stage.clock.at(2.1, lambda: setattr(made[0], "unavailable", True))
-    stage.clock.at(2.41, lambda: setattr(made[0], "unavailable", False))
-    stage.clock.at(2.42, stage.kill_file.touch)
+    stage.clock.at(2.2, lambda: setattr(made[0], "unavailable", False))
+    stage.clock.at(2.25, stage.kill_file.touch)
 
     lines = stage.play(4)
 
     assert lines[2]["reconcile"]["open_orders"] == 1
     closed = next(event for event in stage.journal() if event["kind"] == "CLOSED")
-    assert (closed["status"], closed["at"]) == ("CANCELLED", "2026-01-05T10:02:25.200000Z")
+    assert (closed["status"], closed["at"]) == ("CANCELLED", "2026-01-05T10:02:15Z")
     assert lines[3]["reconcile"]["open_orders"] == 0
-
-
-def _with_faulty_broker(folder: Path) -> tuple[Stage, list[FaultyBroker]]:
-    stage = set_stage(folder)
-    made: list[FaultyBroker] = []
-
-    def wrap(broker: Broker, clock: Clock) -> Broker:
-        made.append(FaultyBroker(broker, clock))
-        return made[-1]
-
-    stage.broker = wrap
-    return stage, made

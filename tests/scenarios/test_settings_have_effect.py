@@ -4,6 +4,7 @@ import os
 from decimal import Decimal
 from pathlib import Path
 
+from core.model.orders import OrderType
 from core.ports import Broker, Clock
 from tests.fakes.faulty_broker import FaultyBroker
 from tests.scenarios.stage import ETH, Line, WrapBroker, fills, orders, reasons, set_stage
@@ -120,6 +121,8 @@ def test_every_metric_moves(tmp_path: Path) -> None:
         made[0].loses_before_acceptance = True
 
     stage.clock.at(29.6, lose)
+    stage.clock.at(1.6, lambda: made[0].rejects.update({OrderType.BRACKET: "INSUFFICIENT_FUND"}))
+    stage.clock.at(3.5, lambda: setattr(made[0], "rejects", {}))
     stage.buy_one(ETH, at_minute=29.5)
     stage.market.move(ETH, 5.0, at_minute=200.5)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.settings import Mode
-from tests.scenarios.stage import BTC, ETH, exit_reasons, fills, orders, reasons, set_stage
+from tests.scenarios.stage import BTC, ETH, closings, exit_reasons, fills, orders, reasons, set_stage
 
 
 def test_a_flat_market_is_watched_and_nothing_is_bought(tmp_path: Path) -> None:
@@ -26,8 +26,9 @@ def test_a_fast_rise_is_bought_post_only_first_and_crossed_for_the_rest(tmp_path
 
     bought = next(line for line in lines if line["status"] == "EXECUTED")
     assert bought["no_trade_reason"] is None
-    assert [order["order_type"] for order in orders([bought])] == ["limit_post_only", "limit_ioc"]
-    assert bought["execution"]["order_type"] == "limit_post_only+limit_ioc"
+    types = [order["order_type"] for order in orders([bought])]
+    assert types == ["limit_post_only"] * 3 + ["limit_ioc", "bracket"]  # three quotes, the rest crosses, and is guarded
+    assert bought["execution"]["order_type"] == "limit_post_only+limit_ioc+bracket"
     assert [(fill["product"], fill["side"], fill["liquidity"]) for fill in fills([bought])] == [
         ("ETH-USD", "BUY", "TAKER")
     ]
@@ -38,7 +39,7 @@ def test_a_fast_rise_is_bought_post_only_first_and_crossed_for_the_rest(tmp_path
     ("percent", "reason"),
     [pytest.param(-4.0, "stop_loss", id="a fall"), pytest.param(6.0, "take_profit", id="a further rise")],
 )
-def test_a_position_is_sold_in_the_cycle_after_the_price_went_there(
+def test_a_position_is_sold_at_the_exchange_when_the_price_goes_there(
     tmp_path: Path, percent: float, reason: str
 ) -> None:
     stage = set_stage(tmp_path)
@@ -47,12 +48,11 @@ def test_a_position_is_sold_in_the_cycle_after_the_price_went_there(
 
     lines = stage.play(8)
 
-    assert exit_reasons(lines) == [reason]
-    sold = next(line for line in lines if line["exits"])
+    assert closings(lines) == [("protection", reason)]
+    sold = next(line for line in lines if fills([line], "SELL"))
     assert sold["slot"] == lines[6]["slot"]
-    assert sold["status"] == "EXECUTED"
     assert sold["portfolio"]["positions"] == []
-    assert [fill["side"] for fill in fills([sold])] == ["SELL"]
+    assert sold["exits"] == []  # the bot had nothing left to do
 
 
 def test_a_peak_that_is_given_back_sells_by_the_trailing_stop(tmp_path: Path) -> None:

@@ -3,25 +3,12 @@
 from datetime import timedelta
 from pathlib import Path
 
-from core.ports import Broker, Clock
-from tests.fakes.faulty_broker import FaultyBroker
-from tests.scenarios.stage import ETH, MONDAY, Stage, fills, orders, set_stage
-
-
-def _stage(folder: Path) -> tuple[Stage, list[FaultyBroker]]:
-    stage = set_stage(folder)
-    made: list[FaultyBroker] = []
-
-    def wrap(broker: Broker, clock: Clock) -> Broker:
-        made.append(FaultyBroker(broker, clock))
-        return made[-1]
-
-    stage.broker = wrap
-    return stage, made
+from tests.scenarios.stage import ETH, MONDAY, fills, orders, set_stage, with_faults
 
 
 def test_an_order_that_was_accepted_is_found_and_its_fills_are_booked_once(tmp_path: Path) -> None:
-    stage, made = _stage(tmp_path)
+    stage = set_stage(tmp_path)
+    made = with_faults(stage)
     stage.buy_one(ETH)
     stage.clock.at(1.6, lambda: setattr(made[0], "lose_answers", 1))
 
@@ -37,7 +24,8 @@ def test_an_order_that_was_accepted_is_found_and_its_fills_are_booked_once(tmp_p
 
 
 def test_while_it_is_unknown_the_product_is_frozen_and_counts_as_filled(tmp_path: Path) -> None:
-    stage, made = _stage(tmp_path)
+    stage = set_stage(tmp_path, {"policy.execution.unknown_settle_seconds": 600})
+    made = with_faults(stage)
     stage.buy_one(ETH)
 
     def lose() -> None:
@@ -57,7 +45,8 @@ def test_while_it_is_unknown_the_product_is_frozen_and_counts_as_filled(tmp_path
 
 
 def test_one_that_never_arrived_is_called_absent_only_when_it_can_no_longer_live(tmp_path: Path) -> None:
-    stage, made = _stage(tmp_path)
+    stage = set_stage(tmp_path)
+    made = with_faults(stage)
     stage.buy_one(ETH)
 
     def lose() -> None:
@@ -71,12 +60,13 @@ def test_one_that_never_arrived_is_called_absent_only_when_it_can_no_longer_live
     sent_slot = next(line["slot"] for line in lines if line["execution"]["orders"])
     absent = next(line for line in lines if "resolved" in line["reconcile"])
     assert absent["reconcile"]["resolved"][0]["outcome"] == "ABSENT"
-    assert absent["slot"] - sent_slot >= 4  # 31 s of life and 150 s of settling, and three looks
+    assert absent["slot"] - sent_slot >= 3  # 19 s of life and 150 s of settling, and three looks
     assert len(made[0].submitted) == len({order.client_order_id for order in made[0].submitted})
 
 
 def test_an_entry_that_the_exchange_keeps_beyond_its_end_is_cancelled_again(tmp_path: Path) -> None:
-    stage, made = _stage(tmp_path)
+    stage = set_stage(tmp_path)
+    made = with_faults(stage)
     stage.buy_one(ETH)
     stage.clock.at(1.6, lambda: setattr(made[0], "shows_open", True))
     stage.clock.at(4.5, lambda: setattr(made[0], "shows_open", False))

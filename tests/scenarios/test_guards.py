@@ -1,0 +1,331 @@
+"""Never naked: every lot has an order at the exchange that guards it, or it is on its way out."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from core.model.orders import OrderType, Purpose
+from tests.builders import make_product
+from tests.scenarios.stage import (
+    ETH,
+    MONDAY,
+    Line,
+    Stage,
+    closings,
+    exit_reasons,
+    fills,
+    orders,
+    set_stage,
+    with_faults,
+)
+
+HOLD_SHORTLY = {"signals.strategies.price_move.max_hold_minutes": 5}
+
+
+def _guards(lines: list[Line]) -> list[Line]:
+    return [order for order in orders(lines) if order["purpose"] == "protection"]
+
+
+def _with_maker_fills(stage: Stage, *, at_minute: float = 2.02) -> None:
+    """Let the resting entry of minute 2 fill slowly, as its price is traded through."""
+    stage.market.move(ETH, -0.3, at_minute=at_minute)
+    stage.clock.at(at_minute, lambda: stage.market.set_volume(ETH, 12.0))
+
+
+def test_a_guard_comes_with_the_entry_and_equals_it(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    stage.buy_one(ETH)
+
+    line = stage.play(3)[-1]
+
+    guard = orders([line])[-1]
+    position = line["portfolio"]["positions"][0]
+    assert (guard["order_type"], guard["side"], guard["purpose"], guard["outcome"]) == (
+        "bracket",
+        "SELL",
+        "protection",
+        "ACCEPTED",
+    )
+    assert (guard["size"], guard["lot"]) == (position["quantity"], position["lot"])
+    price = sum(Decimal(fill["price"]) * Decimal(fill["size"]) for fill in fills([line])) / Decimal(guard["size"])
+    assert Decimal(guard["stop_price"]) == pytest.approx(price * Decimal("0.98"), abs=Decimal("0.01"))
+    assert Decimal(guard["limit_price"]) == pytest.approx(price * Decimal("1.04"), abs=Decimal("0.01"))
+    assert line["protection"] == [
+        {
+            "lot": guard["lot"],
+            "guarded": guard["size"],
+            "guard": "bracket",
+            "guards": 1,
+            "flattening": False,
+        }
+    ]
+
+
+def test_where_nothing_takes_time_nothing_is_ever_unprotected(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    stage.buy_one(ETH)
+
+    lines = stage.play(6)
+
+    assert [line["unprotected_seconds"] for line in lines] == [0] * 6
+    assert lines[-1]["metrics"]["trader_unprotected_seconds_total"] == 0
+
+
+def test_what_is_filled_is_guarded_while_the_rest_still_rests(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    stage.buy_one(ETH)
+    _with_maker_fills(stage)
+
+    line = stage.play(3)[-1]
+
+    guards, bought = _guards([line]), fills([line], "BUY")
+    assert len(bought) > 2
+    assert {fill["liquidity"] for fill in bought[:3]} == {"MAKER"}
+    intents = [event for event in stage.journal() if event["kind"] == "INTENT"]
+    first_guard = next(event["at"] for event in intents if event["order"]["purpose"] == "protection")
+    assert bought[0]["at"] <= first_guard <= bought[1]["at"]
+    assert line["protection"][0]["guarded"] == line["portfolio"]["positions"][0]["quantity"]
+    assert sum(Decimal(guard["size"]) for guard in guards) >= Decimal(line["protection"][0]["guarded"])
+    assert line["unprotected_seconds"] == 0
+
+
+def test_a_slice_below_the_venues_minimum_is_joined_with_the_rest(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    stage.market.set_product(replace(make_product(ETH), quote_min_size=Decimal(60)))
+    stage.buy_one(ETH)
+    _with_maker_fills(stage)
+
+    line = stage.play(3)[-1]
+
+    assert line["protection"][0]["guarded"] == line["portfolio"]["positions"][0]["quantity"]
+    assert line["protection"][0]["guards"] < len(_guards([line]))  # some were cancelled to be joined
+    assert line["unprotected_seconds"] > 0  # the first coins were too few to be guarded
+    assert all(Decimal(g["size"]) * Decimal(g["limit_price"]) >= 60 for g in _guards([line]))
+
+
+def test_a_stop_that_fires_while_the_bot_is_down_is_booked_once_at_the_next_start(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    stage.buy_one(ETH)
+    held = stage.play(3)[-1]["portfolio"]["positions"]
+    stage.market.move(ETH, -4.0)
+    stage.clock.jump(timedelta(minutes=30))
+
+    lines = stage.play(3)
+
+    assert len(held) == 1
+    assert closings(lines) == [("protection", "stop_loss")]
+    assert lines[0]["portfolio"]["positions"] == []
+    assert lines[0]["protection"] is None
+    assert len({fill["fill_id"] for fill in fills(stage.lines())}) == len(fills(stage.lines()))
+    assert [line["reconcile"].get("differences") for line in lines] == [None] * 3
+    assert not orders(lines)
+
+
+def test_a_target_that_is_reached_fills_at_the_exchange_as_maker(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    stage.buy_one(ETH)
+    stage.market.move(ETH, 6.0, at_minute=4.5)
+
+    lines = stage.play(7)
+
+    assert closings(lines) == [("protection", "take_profit")]
+    assert {fill["liquidity"] for fill in fills(lines, "SELL")} == {"MAKER"}
+
+
+def test_an_exit_cancels_the_guard_before_it_sells(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path, HOLD_SHORTLY)
+    stage.buy_one(ETH)
+
+    lines = stage.play(10)
+
+    assert closings(lines) == [("exit", "max_hold")]
+    guard = _guards(lines)[0]["client_order_id"]
+    sell = next(order["client_order_id"] for order in orders(lines) if order["purpose"] == "exit")
+    kinds = [
+        (event["kind"], event.get("client_order_id") or event["order"]["client_order_id"])
+        for event in stage.journal()
+        if event["kind"] in ("CANCEL", "CLOSED", "INTENT")
+    ]
+    assert kinds.index(("CANCEL", guard)) < kinds.index(("CLOSED", guard)) < kinds.index(("INTENT", sell))
+    assert lines[-1]["metrics"]["trader_pending_orders"] == 0
+
+
+def test_a_guard_that_fills_while_it_is_cancelled_leaves_nothing_to_sell(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path, HOLD_SHORTLY)
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+
+    def fill_first() -> None:
+        stage.market.move(ETH, -4.0)
+        stage.clock.jump(timedelta(seconds=1))
+
+    stage.clock.at(7.9, lambda: setattr(made[0], "before_cancel", fill_first))
+
+    lines = stage.play(10)
+
+    assert closings(lines) == [("protection", "stop_loss")]
+    assert not [order for order in made[0].submitted if order.purpose is Purpose.EXIT]
+    assert lines[-1]["portfolio"]["positions"] == []
+    assert not stage.alerts("oversold")
+
+
+def test_a_guard_that_is_not_proven_over_blocks_the_exit(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path, HOLD_SHORTLY)
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+    stage.clock.at(7.5, lambda: setattr(made[0], "ignores_cancels", True))
+    stage.clock.at(9.5, lambda: setattr(made[0], "ignores_cancels", False))
+
+    lines = stage.play(12)
+
+    assert exit_reasons(lines) == ["max_hold"] * 3
+    assert not fills(lines[8:10])
+    assert lines[9]["protection"][0]["guard"] == "bracket"
+    assert len(stage.alerts("guard_not_cancelled")) == 2
+    assert closings(lines[10:11]) == [("exit", "max_hold")]
+
+
+def test_a_venue_that_takes_no_bracket_gets_a_stop_limit_and_is_asked_once(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path, {**HOLD_SHORTLY, "policy.risk.per_symbol_cooldown_minutes": 1})
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+    stage.clock.at(1.6, lambda: setattr(made[0], "preview_says", "PREVIEW_BRACKET_ORDER_NOT_SUPPORTED"))
+
+    lines = stage.play(5)
+
+    assert [guard["order_type"] for guard in _guards(lines)] == ["stop_limit"]
+    assert lines[-1]["protection"][0]["guard"] == "stop_limit"
+    assert len(made[0].previewed) == 1
+
+
+def test_a_preview_that_refuses_for_the_moment_says_nothing_about_the_kind(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+    stage.clock.at(1.6, lambda: setattr(made[0], "preview_says", "PREVIEW_INSUFFICIENT_FUND"))
+
+    lines = stage.play(5)
+
+    assert [(guard["order_type"], guard["outcome"]) for guard in _guards(lines)] == [("bracket", "ACCEPTED")]
+
+
+def test_a_bracket_that_is_rejected_as_a_kind_is_a_stop_limit_in_the_same_cycle(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+    stage.clock.at(1.6, lambda: made[0].rejects.update({OrderType.BRACKET: "BRACKET_ORDER_NOT_SUPPORTED"}))
+
+    lines = stage.play(5)
+
+    assert [(guard["order_type"], guard["outcome"]) for guard in _guards(lines)] == [
+        ("bracket", "REJECTED"),
+        ("stop_limit", "ACCEPTED"),
+    ]
+    assert lines[-1]["unprotected_seconds"] == 0
+
+
+def test_a_guard_that_is_refused_for_a_reason_of_the_moment_is_alerted_and_tried_again(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+    stage.clock.at(1.6, lambda: made[0].rejects.update({OrderType.BRACKET: "INSUFFICIENT_FUND"}))
+    stage.clock.at(4.5, lambda: setattr(made[0], "rejects", {}))
+
+    lines = stage.play(7)
+
+    assert [guard["outcome"] for guard in _guards(lines)] == ["REJECTED"] * 3 + ["ACCEPTED"]
+    assert "INSUFFICIENT_FUND" in stage.alerts("unprotected")[0]
+    # Bought and refused at the end of its cycle, 24 s after the minute; guarded at 10:05:00.
+    assert [line["unprotected_seconds"] for line in lines] == [0, 0, 0, 36, 60, 60, 0]
+    assert lines[-1]["metrics"]["trader_unprotected_seconds_total"] == sum(
+        line["unprotected_seconds"] for line in lines
+    )
+    assert len({guard["client_order_id"] for guard in _guards(lines)}) == 4
+
+
+def test_a_lot_whose_stop_is_reached_before_its_guard_is_sold_at_once(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+    stage.clock.at(
+        1.6, lambda: made[0].rejects.update({OrderType.BRACKET: "PREVIEW_STOP_PRICE_ABOVE_LAST_TRADE_PRICE"})
+    )
+
+    lines = stage.play(4)
+
+    assert closings(lines[2:3]) == [("exit", "stop_loss")]
+    assert exit_reasons(lines[2:3]) == ["stop_loss"]
+    assert lines[2]["portfolio"]["positions"] == []
+
+
+def test_a_guard_whose_answer_is_lost_freezes_the_lot_until_it_is_found(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path, HOLD_SHORTLY)
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+
+    def lose() -> None:
+        made[0].lose_answers = 1
+        made[0].loses_purpose = Purpose.PROTECTION
+
+    def hide() -> None:
+        made[0].hidden_until = MONDAY + timedelta(minutes=4.5)
+
+    stage.clock.at(1.6, lose)
+    stage.clock.at(2.9, hide)
+
+    lines = stage.play(7)
+
+    assert [guard["outcome"] for guard in _guards(lines)] == ["UNKNOWN"]  # never a second one beside it
+    assert [item["guarded"] == "0" for line in lines[2:6] for item in line["protection"]] == [True, True, True, False]
+    assert lines[4]["unprotected_seconds"] == 60
+    assert stage.alerts("unprotected")
+
+
+def test_a_product_that_is_delisted_leaves_the_position_stuck_and_the_guard_in_place(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path, {**HOLD_SHORTLY, "universe.refresh_interval_seconds": 60})
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+    stage.clock.at(4.5, lambda: stage.market.set_product(make_product(ETH, blocked_by="trading_disabled")))
+
+    lines = stage.play(11)
+
+    assert stage.alerts("position_stuck")
+    assert not [order for order in made[0].submitted if order.purpose is Purpose.EXIT]
+    assert lines[-1]["protection"][0]["guard"] == "bracket"
+    assert [note["reason"] for note in lines[-1]["execution"]["not_sent"]] == ["market_closed"]
+
+
+def test_what_changed_its_rules_without_notice_is_asked_again_after_a_rejected_exit(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path, HOLD_SHORTLY)
+    stage.buy_one(ETH)
+    stage.clock.at(4.5, lambda: stage.market.set_product(make_product(ETH, blocked_by="trading_disabled")))
+
+    lines = stage.play(11)
+
+    rejected = [order for order in orders(lines) if order["outcome"] == "REJECTED"]
+    assert rejected[0]["purpose"] == "exit"
+    assert len({line["slot"] for line in lines for order in orders([line]) if order["outcome"] == "REJECTED"}) == 1
+    assert stage.alerts("position_stuck")
+
+
+def test_a_crash_between_the_guards_end_and_the_sale_is_made_good_by_the_next_start(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path, HOLD_SHORTLY)
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+
+    def die(order: object) -> None:
+        if getattr(order, "purpose", None) is Purpose.EXIT:
+            raise KeyboardInterrupt
+
+    stage.clock.at(7.5, lambda: setattr(made[0], "before_submit", die))
+    with pytest.raises(KeyboardInterrupt):
+        stage.play(10)
+
+    lines = stage.play(6)
+
+    assert closings(lines) == [("exit", "max_hold")]
+    assert lines[-1]["portfolio"]["positions"] == []
+    assert len({fill["fill_id"] for fill in fills(stage.lines())}) == len(fills(stage.lines()))

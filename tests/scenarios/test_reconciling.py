@@ -1,0 +1,276 @@
+"""What the exchange says is held against what we wrote down: whose is it, is it what we meant, is it still there?"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.model.market import ProductId
+from core.model.orders import (
+    ClientOrderId,
+    Fill,
+    Liquidity,
+    OrderId,
+    OrderReport,
+    OrderStatus,
+    OrderType,
+    Purpose,
+    Side,
+)
+from tests.fakes.faulty_broker import FaultyBroker
+from tests.scenarios.stage import ETH, MONDAY, Line, Stage, closings, fills, orders, set_stage, with_faults
+
+HOLD_SHORTLY = {"signals.strategies.price_move.max_hold_minutes": 5}
+
+
+def _report(name: str, *, order_id: str, status: OrderStatus = OrderStatus.OPEN) -> OrderReport:
+    return OrderReport(
+        order_id=OrderId(order_id),
+        client_order_id=ClientOrderId(name),
+        product_id=ETH,
+        side=Side.SELL,
+        size=Decimal(1),
+        limit_price=Decimal(2500),
+        status=status,
+        filled_size=Decimal(0),
+        created_at=MONDAY,
+        order_type=None,
+    )
+
+
+def _fill(fill_id: str, order_id: str, *, side: Side, size: str, price: str = "2000", minute: float = 1) -> Fill:
+    return Fill(
+        fill_id=fill_id,
+        order_id=OrderId(order_id),
+        client_order_id=ClientOrderId(""),
+        product_id=ProductId("ETH", "USD"),
+        side=side,
+        price=Decimal(price),
+        size=Decimal(size),
+        fee=Decimal("0.01"),
+        liquidity=Liquidity.TAKER,
+        at=MONDAY + timedelta(minutes=minute),
+    )
+
+
+def _codes(line: Line) -> list[str]:
+    return [item["code"] for item in line["reconcile"].get("differences", [])]
+
+
+def _stage(folder: Path, changes: Mapping[str, object] | None = None) -> tuple[Stage, list[FaultyBroker]]:
+    stage = set_stage(folder, changes)
+    return stage, with_faults(stage)
+
+
+def test_what_others_ordered_and_traded_is_counted_and_left_alone(tmp_path: Path) -> None:
+    stage, made = _stage(tmp_path)
+
+    def others() -> None:
+        made[0].foreign_orders = [_report("somebody-elses", order_id="foreign-1")]
+        made[0].foreign_fills = [_fill("f-1", "foreign-1", side=Side.BUY, size="3")]
+
+    stage.clock.at(1.5, others)
+
+    lines = stage.play(5)
+
+    assert [line["reconcile"].get("foreign_orders") for line in lines] == [None, None, 1, 1, 1]
+    assert [line["reconcile"].get("foreign_fills") for line in lines] == [None, None, 1, None, None]
+    assert made[0].cancelled == []
+    assert [line["portfolio"]["positions"] for line in lines] == [[]] * 5
+    assert len([key for key in made[0].asked_for if key.order_id == "foreign-1"]) == 1
+    assert {line["trading_state"] for line in lines} == {"ARMED"}
+
+
+def test_fills_that_name_only_the_exchanges_order_id_are_ours_all_the_same(tmp_path: Path) -> None:
+    stage, made = _stage(tmp_path)
+    stage.buy_one(ETH)
+    stage.clock.at(0.5, lambda: setattr(made[0], "names_no_client", True))
+    stage.market.move(ETH, -4.0, at_minute=4.5)
+
+    lines = stage.play(7)
+
+    assert fills(lines, "BUY")
+    assert closings(lines) == [("protection", "stop_loss")]
+    assert not any("foreign_fills" in line["reconcile"] for line in lines)
+
+
+def test_a_fill_of_an_order_that_was_called_absent_is_adopted_and_reported(tmp_path: Path) -> None:
+    stage, made = _stage(tmp_path, {"policy.execution.taker_fallback": False})
+    stage.buy_one(ETH)
+    stage.market.move(ETH, -0.3, at_minute=2.02)  # the lost order is filled where nobody looks
+
+    def lose() -> None:
+        made[0].lose_answers = 1
+        made[0].names_no_client = True
+        made[0].hidden_until = MONDAY + timedelta(minutes=7.5)
+        made[0].shows_cash = Decimal(10_000)
+
+    stage.clock.at(1.6, lose)
+    stage.clock.at(7.5, lambda: setattr(made[0], "shows_cash", None))
+
+    lines = stage.play(11)
+
+    absent = next(line for line in lines if "resolved" in line["reconcile"])
+    adopted = next(line for line in lines if fills([line], "BUY"))
+    assert absent["reconcile"]["resolved"][0]["outcome"] == "ABSENT"
+    assert adopted["slot"] == lines[8]["slot"]
+    assert _codes(adopted) == ["absent_order_filled"]
+    assert "severity=CRITICAL" in stage.alerts("absent_order_filled")[0]
+    assert adopted["protection"][0]["guarded"] == adopted["portfolio"]["positions"][0]["quantity"]
+    assert lines[-1]["trading_state"] == "ARMED"
+    assert not any("foreign_fills" in line["reconcile"] for line in lines)
+
+
+def test_an_order_that_lives_although_the_ledger_holds_it_for_dead_is_cancelled_at_once(tmp_path: Path) -> None:
+    stage, made = _stage(tmp_path)
+    stage.buy_one(ETH)
+
+    def revive() -> None:
+        first = made[0].submitted[0]
+        made[0].foreign_orders = [_report(first.client_order_id, order_id="back-from-the-dead")]
+
+    stage.clock.at(4.5, revive)
+    stage.clock.at(5.5, lambda: setattr(made[0], "foreign_orders", []))
+
+    lines = stage.play(7)
+
+    assert [_codes(line) for line in lines[4:]] == [[], ["order_alive"], []]
+    assert made[0].cancelled[-1] == "back-from-the-dead"
+    assert not any("foreign_orders" in line["reconcile"] for line in lines)
+
+
+def test_an_accepted_order_that_is_never_found_again_is_lost_and_escalates_but_is_not_closed(tmp_path: Path) -> None:
+    stage, made = _stage(tmp_path)
+    stage.buy_one(ETH)
+
+    def lose_sight() -> None:
+        guard = next(order for order in made[0].submitted if order.purpose is Purpose.PROTECTION)
+        made[0].lost.append(guard.client_order_id)
+
+    stage.clock.at(3.5, lose_sight)
+
+    lines = stage.play(10)
+
+    lost = [number for number, line in enumerate(lines) if "order_lost" in _codes(line)]
+    assert lost == [6, 7, 8, 9]  # three empty looks, and the settle time is over
+    assert [line["trading_state"] for line in lines[6:]] == ["ARMED", "REDUCE_ONLY", "HALTED", "HALTED"]
+    assert lines[-1]["reconcile"]["open_orders"] == 1
+    assert lines[-1]["protection"][0]["guards"] == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        pytest.param({"size": Decimal("0.5")}, "order_size_differs", id="size"),
+        pytest.param({"limit_price": Decimal(1)}, "order_price_differs", id="price"),
+        pytest.param({"order_type": None}, "order_type_differs", id="a kind we never send"),
+        pytest.param({"order_type": OrderType.STOP_LIMIT}, "order_type_differs", id="another of our kinds"),
+        pytest.param({"stop_price": None}, "order_stop_differs", id="no stop"),
+        pytest.param({"side": Side.BUY}, "order_side_differs", id="side"),
+        pytest.param({"product_id": ProductId("BTC", "USD")}, "order_product_differs", id="product"),
+    ],
+)
+def test_what_the_exchange_says_of_our_order_is_held_against_the_intent(
+    tmp_path: Path, changes: dict[str, Any], code: str
+) -> None:
+    stage, made = _stage(tmp_path)
+    stage.buy_one(ETH)
+
+    def restate(report: OrderReport) -> OrderReport:
+        return replace(report, **changes) if report.order_type is OrderType.BRACKET else report
+
+    stage.clock.at(3.5, lambda: setattr(made[0], "restated", restate))
+
+    lines = stage.play(7)
+
+    assert [_codes(line) for line in lines[3:]] == [[], [code], [code], [code]]
+    assert lines[-1]["trading_state"] == "HALTED"
+
+
+def test_an_unknown_order_that_is_found_to_be_another_one_stays_unknown_and_halts(tmp_path: Path) -> None:
+    stage, made = _stage(tmp_path)
+    stage.buy_one(ETH)
+
+    def lose() -> None:
+        made[0].lose_answers = 1
+        made[0].restated = lambda report: replace(report, size=Decimal(9))
+
+    stage.clock.at(1.6, lose)
+
+    lines = stage.play(6)
+
+    assert [_codes(line) for line in lines[3:]] == [["order_size_differs"]] * 3
+    assert lines[-1]["reconcile"]["unknown_orders"] == 1
+    assert lines[-1]["trading_state"] == "HALTED"
+
+
+def test_an_order_list_that_cannot_be_read_is_no_empty_list(tmp_path: Path) -> None:
+    stage, made = _stage(tmp_path)
+    stage.buy_one(ETH)
+    stage.clock.at(4.5, lambda: setattr(made[0], "unavailable", True))
+
+    lines = stage.play(7)
+
+    assert [line["no_trade_reason"] for line in lines[5:]] == ["broker_unavailable"] * 2
+    assert lines[-1]["metrics"]["trader_pending_orders"] == 1  # the guard is not taken for gone
+
+
+def test_balances_that_lag_behind_a_fill_are_excused_once(tmp_path: Path) -> None:
+    stage, made = _stage(tmp_path)
+    stage.buy_one(ETH)
+    stage.clock.at(2.9, lambda: setattr(made[0], "extra_cash", Decimal(5)))
+    stage.clock.at(3.5, lambda: setattr(made[0], "extra_cash", Decimal(0)))
+
+    lines = stage.play(6)
+
+    assert [_codes(line) for line in lines] == [[]] * 6
+
+
+def test_balances_that_stay_wrong_escalate_also_while_a_guard_rests(tmp_path: Path) -> None:
+    stage, made = _stage(tmp_path)
+    stage.buy_one(ETH)
+    stage.clock.at(2.9, lambda: setattr(made[0], "extra_cash", Decimal(5)))
+
+    lines = stage.play(7)
+
+    assert [_codes(line) for line in lines[3:]] == [[], *[["cash_differs"]] * 3]
+    assert [line["trading_state"] for line in lines[3:]] == ["ARMED", "ARMED", "REDUCE_ONLY", "HALTED"]
+
+
+def test_coins_that_were_sold_twice_are_bought_back(tmp_path: Path) -> None:
+    stage, made = _stage(tmp_path, HOLD_SHORTLY)
+    stage.buy_one(ETH)
+
+    def fill_the_guard_as_well() -> None:
+        guard = next(order for order in made[0].submitted if order.purpose is Purpose.PROTECTION)
+        state = next(
+            event
+            for event in stage.journal()
+            if event.get("order_id")
+            and event["kind"] == "OUTCOME"
+            and event["client_order_id"] == guard.client_order_id
+        )
+        late = _fill("late", state["order_id"], side=Side.SELL, size=str(guard.size), price="2000", minute=8.5)
+        made[0].foreign_fills = [late]
+        made[0].extra_cash = late.price * late.size - late.fee
+
+    stage.clock.at(8.6, fill_the_guard_as_well)
+
+    lines = stage.play(13)
+
+    sold = next(line for line in lines if fills([line], "SELL") and "oversold" in stage.alerts("oversold")[0])
+    covers = [order for order in orders(lines) if order["purpose"] == "cover"]
+    bought = sum(Decimal(fill["size"]) for fill in fills(lines) if fill["purpose"] == "cover")
+    size = Decimal(next(order["size"] for order in orders(lines) if order["purpose"] == "protection"))
+    assert sold
+    assert "severity=CRITICAL" in stage.alerts("oversold")[0]
+    assert [(order["side"], order["order_type"], order["outcome"]) for order in covers] == [
+        ("BUY", "limit_ioc", "ACCEPTED")
+    ]
+    assert bought == size
+    assert "oversold" not in lines[-1]["portfolio"]
+    assert lines[-1]["portfolio"]["positions"] == []
