@@ -23,6 +23,7 @@ from core.ports import Position
 from runner.audit_orders import execution_section
 from runner.audit_sections import (
     Json,
+    api_section,
     blocked_exit,
     due_exit,
     proposals_section,
@@ -87,6 +88,7 @@ def audit_line(
         "exits": [*map(due_exit, cycle.exits), *map(blocked_exit, cycle.blocked_exits)],
         "protection": protection_section(standing.ledger, cycle.exits),
         "unprotected_seconds": round(cycle.unprotected_seconds, 3),
+        "api": api_section(cycle.api_use),
         "reconcile": _reconcile(cycle, standing.ledger),
         "portfolio": _portfolio(cycle.events, standing),
         "pnl": _pnl(standing, cycle.started_at),
@@ -117,7 +119,8 @@ def interrupted_line(
     `run` is the run that was cut off, `events` what its journal kept of the cycle. It says nothing that is not known.
     """
     tripped = [breaker.value for breaker in blocking(ledger.breakers)]
-    unreached = ("universe", "regime", "triggers", "proposals", "risk", "reconcile", "metrics", "unprotected_seconds")
+    unreached = ("universe", "regime", "triggers", "proposals", "risk", "reconcile", "metrics")
+    unmeasured = ("unprotected_seconds", "api")
     standing = Standing(ledger=ledger, equity=None, unrealised=None, exposure=None)
     return {
         **_head(tick, tick.starts_at, run),
@@ -125,7 +128,7 @@ def interrupted_line(
         "no_trade_reason": Reason.INTERRUPTED.value,
         "error": {"type": "Interrupted", "message": "the process ended inside this cycle; closed at the next start"},
         "stage_latencies": {},
-        **dict.fromkeys(unreached),
+        **dict.fromkeys((*unreached, *unmeasured)),
         "execution": execution_section(events, (), ledger),
         "exits": [],
         "protection": protection_section(ledger, ()),

@@ -9,6 +9,7 @@ from core.model.money import plain
 from core.model.signals import Tier, Trigger
 from core.protection import guards_of
 from core.universe import Universe
+from runner.api_health import ApiUse
 from runner.cycle import Cycle
 from runner.orders.coverage import guarded_quantity, live_guards
 
@@ -150,3 +151,17 @@ def utc(moment: datetime) -> str:
     """Print a UTC time in ISO 8601 with `Z`, to the millisecond when it has any."""
     precision = "milliseconds" if moment.microsecond else "seconds"
     return moment.isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def api_section(use: ApiUse | None) -> Json | None:
+    """Return what the cycle asked over the network; None where there is none to ask over."""
+    if use is None or not use.requests:
+        return None
+    return {
+        "requests": use.requests,
+        "errors": use.errors,
+        "bytes_sent": use.bytes_sent,
+        "bytes_received": use.bytes_received,
+        "seconds": round(use.seconds, 3),
+        "slowest_seconds": round(use.slowest_seconds, 3),
+    }

@@ -18,6 +18,7 @@ from core.model.verdicts import Assessment, OrderRefused
 from core.ports import Clock
 from core.rules import RulesResult
 from core.universe import Universe
+from runner.api_health import ApiUse
 from runner.reconcile import Reconciled
 from runner.schedule import Tick
 
@@ -96,6 +97,7 @@ class Cycle:
     peaks: Mapping[LotId, Decimal] = field(default_factory=dict)
     facts: list[bytes] = field(default_factory=list)
     unprotected_seconds: float = 0.0
+    api_use: ApiUse | None = None
     total_seconds: float = 0.0
 
     @classmethod

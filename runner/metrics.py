@@ -45,8 +45,18 @@ class Counter:
 class Metrics:
     """Counters of this run and gauges of its last cycle."""
 
-    def __init__(self, health: ApiHealth, rss_mb: Callable[[], float] | None) -> None:
-        """`rss_mb` reads the process's memory; None in virtual time, where a run repeats to the byte."""
+    def __init__(
+        self,
+        health: ApiHealth,
+        rss_mb: Callable[[], float] | None,
+        rate_limit_use: Callable[[], Mapping[str, float]] | None,
+    ) -> None:
+        """
+        `rss_mb` reads the process's memory; None in virtual time, where a run repeats to the byte.
+
+        `rate_limit_use` reads the share of each channel's limit in use since it was last read; None without a limiter.
+        """
+        self._rate_limit_use = rate_limit_use
         self._health = health
         self._rss_mb = rss_mb
         self._cycles = Counter()
@@ -95,7 +105,7 @@ class Metrics:
             "trader_cycle_total": self._cycles.take_moved(),
             "trader_cycle_stage_count": _stage_counts(cycle),
             "trader_stage_duration_seconds": round(sum(cycle.stage_seconds.values()), 4),
-            "exchange_rate_limit_utilization": None,
+            "exchange_rate_limit_utilization": None if self._rate_limit_use is None else dict(self._rate_limit_use()),
             "trader_exposure_pct": _exposure_pct(standing),
             "trader_open_positions": len(ledger.lots),
             "trader_pending_orders": len(ledger.open_orders),

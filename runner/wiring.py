@@ -14,7 +14,7 @@ from pathlib import Path
 from core.errors import StartRefused, TraderError
 from core.model.ledger import Ledger
 from core.model.money import plain
-from core.ports import Broker, MarketData
+from core.ports import Broker, KillSwitch, MarketData
 from core.settings import Mode, Settings
 from runner.adapters.configuration.settings_files import ConfigWatch, document_hashes, load_documents, settings_of
 from runner.adapters.instance_lock import InstanceLock
@@ -244,21 +244,7 @@ def _desk(
     policy = settings.policy
     health, market, broker = _measured(world, settings, book)
     kill_switch = FileKillSwitch(options.data_dir)
-    reconciler = Reconciler(broker, book, world.clock, policy.execution.unknown_settle_seconds)
-    orders: OrderDesk = (
-        ShadowExecutor()
-        if start.mode is Mode.DRY_RUN
-        else Executor(
-            broker=broker,
-            book=book,
-            reconciler=reconciler,
-            clock=world.clock,
-            kill_switch=kill_switch,
-            policy=policy,
-            stop_reason=start.stop_reason,
-            log=start.log,
-        )
-    )
+    reconciler = _reconciler(start, broker, book)
     store = StateStore(options.data_dir, synced=start.synced)
     return Desk(
         settings=settings,
@@ -270,21 +256,54 @@ def _desk(
         health=health,
         book=book,
         reconciler=reconciler,
-        orders=orders,
+        orders=_order_desk(start, broker, book, reconciler, kill_switch),
         watch=MarketWatch(market, settings.signals.triggers, policy.circuit_breakers.max_candle_age_seconds),
         kill_switch=kill_switch,
         lock=start.lock,
         config_drift=ConfigWatch(start.configuration.config_dir, start.configuration.hashes),
         free_disk_mb=lambda: free_disk_mb(options.data_dir),
         notifier=LogNotifier(start.log, settings.app.alerts.dedupe_seconds),
-        metrics=Metrics(health, None if world.is_virtual else rss_mb),
+        metrics=Metrics(health, None if world.is_virtual else rss_mb, world.rate_limit_use),
         audit=opened.audit,
         audit_segment=segment,
         save_snapshot=lambda: store.save(book.ledger, recovered.journal.synced_place()),
         log=start.log,
         is_virtual=world.is_virtual,
         ends_at=world.ends_at,
+        clock_skew=world.clock_skew or _no_skew,
     )
+
+
+def _reconciler(start: _Start, broker: Broker, book: Bookkeeper) -> Reconciler:
+    return Reconciler(
+        broker,
+        book,
+        start.world.clock,
+        start.settings.policy.execution.unknown_settle_seconds,
+        owner_shares_account=start.world.owner_shares_account,
+    )
+
+
+def _order_desk(
+    start: _Start, broker: Broker, book: Bookkeeper, reconciler: Reconciler, kill_switch: KillSwitch
+) -> OrderDesk:
+    if start.mode is Mode.DRY_RUN:
+        return ShadowExecutor()
+    return Executor(
+        broker=broker,
+        book=book,
+        reconciler=reconciler,
+        clock=start.world.clock,
+        kill_switch=kill_switch,
+        policy=start.settings.policy,
+        stop_reason=start.stop_reason,
+        log=start.log,
+    )
+
+
+def _no_skew() -> None:
+    """Answer for a venue without a clock of its own."""
+    return
 
 
 def _measured(world: Outside, settings: Settings, book: Bookkeeper) -> tuple[ApiHealth, MarketData, Broker]:

@@ -29,7 +29,7 @@ class OrderRecord:
     price at which it rests in the book; None for one that does not (it takes at once, or its stop has yet to trigger).
     `is_triggered`: a trade has reached its stop. `hold`: in base currency of a sell, in quote currency of a buy.
     `flow`: the part of the traded volume that was its to take and is not filled yet (below zero after a restart: what
-    was filled before it). `advanced_to`: how far the tape has been read for it. `reject_reason`: why it FAILED after all;
+    was filled before it). `advanced_to`: how far the tape has been read for it. `reject_reason`: why it FAILED;
     the engine fails none, but an exchange on top of it may.
     """
 

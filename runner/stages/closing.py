@@ -4,6 +4,7 @@ import logging
 from dataclasses import replace
 
 from core.errors import MarketDataUnavailable
+from core.exposure import is_dust
 from core.model.orders import LotId
 from core.model.records import FillBooked, Intent, Marked
 from core.ports import Severity
@@ -37,6 +38,7 @@ def store_and_audit(cycle: Cycle, desk: Desk) -> Status:
     standing = replace(standing, ledger=desk.book.ledger)  # the mark has moved day, week and high-water mark
     cycle.alerts, desk.memory.pending_alerts = desk.memory.pending_alerts, []
     cycle.unprotected_seconds = desk.orders.take_unprotected_seconds()
+    cycle.api_use = desk.health.take_use()
     cycle.total_seconds = desk.clock.monotonic() - cycle.began
     status = status_of(cycle)
     desk.metrics.count(cycle, status, standing)
@@ -82,10 +84,12 @@ def _report_unguarded(cycle: Cycle, desk: Desk) -> None:
     leaving = [due.lot_id for due in cycle.exits]
     unguarded: dict[LotId, None] = {}
     for lot in desk.book.ledger.lots.values():
-        why = None if lot.cost < dust_usd or lot.lot_id in leaving else desk.orders.why_unguarded(lot)
+        is_small = is_dust(lot, cycle.quotes.get(lot.product_id), dust_usd)
+        why = None if is_small or lot.lot_id in leaving else desk.orders.why_unguarded(lot)
         if why is not None:
             unguarded[lot.lot_id] = None
-            desk.alert("unprotected", lot.lot_id, Severity.CRITICAL, f"{lot.product_id} is not guarded: {why}")
+            message = f"{lot.product_id} is not guarded ({desk.state().name}): {why}"
+            desk.alert("unprotected", lot.lot_id, Severity.CRITICAL, message)
     for lot_id in memory.unguarded_known:
         if lot_id not in unguarded:
             desk.notifier.resolve("unprotected", lot_id, desk.clock.now())

@@ -20,7 +20,7 @@ from runner.adapters.log_files import logger_of
 from runner.adapters.system_clock import SystemClock
 from runner.api_health import ApiHealth
 from runner.options import RunOptions
-from runner.venues.connection import Connection, connect
+from runner.venues.connection import Connection, connect, patience_seconds
 from runner.venues.live_gate import is_loopback, refuse_live_unless_ready
 from runner.venues.outside import Opening, Outside
 from runner.venues.paper import account_name, paper_account, paper_opening
@@ -145,7 +145,7 @@ def _venue(
         clock,
         time,
         venue="loopback" if is_loopback(api_url) else "coinbase",
-        patience_seconds=settings.app.loop.market_data_seconds,
+        patience_seconds=patience_seconds(settings),
         settle_seconds=CANDLE_SETTLE_SECONDS,
         note=logger_of(options.logs_dir).warning,
     )
@@ -153,12 +153,11 @@ def _venue(
 
 
 def _watched(venue: _Venue) -> "_Watched":
-    redactor = venue.connection.redactor
     return {
         "health": venue.connection.health,
         "clock_skew": venue.skew_seconds,
         "rate_limit_use": venue.connection.rate_limit_use,
-        "redact": None if redactor is None else redactor.redact,
+        "redact": venue.connection.redact,
         "close": venue.close,
     }
 

@@ -1,37 +1,32 @@
-"""One connection to Coinbase, or to what speaks its protocol: transport, API, and who counts what passes."""
+"""One connection to Coinbase, or to what speaks its protocol, whose every request the API breaker counts."""
 
-import random
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from core.ports import Clock
-from core.settings import Settings
-from runner.adapters.coinbase.api import Client, CoinbaseApi
+from core.settings import ExchangeSection, Settings
+from runner.adapters.coinbase import connection as coinbase
+from runner.adapters.coinbase.api import CoinbaseApi
 from runner.adapters.coinbase.credentials import Credentials
-from runner.adapters.coinbase.origin import origin_of
-from runner.adapters.coinbase.plain_client import PlainClient
-from runner.adapters.coinbase.rate_limit import Channel as Bucket
-from runner.adapters.coinbase.rate_limit import RateLimiter
 from runner.adapters.coinbase.redaction import Redactor
-from runner.adapters.coinbase.transport import CallFacts, Transport
+from runner.adapters.coinbase.transport import CallFacts
 from runner.api_health import ApiHealth, Channel
 from runner.wire import Wire
+
+SECONDS_FOR_ORDERS = 10
 
 ACCOUNT_ENDPOINTS = ("/orders", "/accounts", "/transaction_summary", "/key_permissions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """`redactor` knows the key of this run; None without one."""
+    """`redact` takes the key of this run out of a text; None without a key."""
 
     api: CoinbaseApi
     health: ApiHealth
-    limiter: RateLimiter
-    redactor: Redactor | None
-
-    def rate_limit_use(self) -> Mapping[str, float]:
-        """Return the share of each channel's limit that was in use at its busiest since the last call."""
-        return {bucket.value: round(share, 3) for bucket, share in self.limiter.utilization().items()}
+    rate_limit_use: Callable[[], Mapping[str, float]]
+    redact: Callable[[str], str] | None
 
 
 def connect(
@@ -42,46 +37,48 @@ def connect(
     credentials: Credentials | None,
     read_only: bool,
     orders_allowed: Callable[[], bool],
-    requests_per_second: Mapping[Bucket, int] | None = None,
+    requests_per_second: int | None = None,
 ) -> Connection:
     """
-    Put transport and API on a wire. Nothing is sent yet.
+    Put transport and API on a wire. Nothing is sent by this.
 
     `read_only`: no order and no cancel can leave, whatever is asked. `requests_per_second` None: as configured.
+
+    Raises:
+        ConfigError: `exchange.api_url` is not one that this program talks to.
     """
-    exchange = settings.app.exchange
+    exchange = dataclasses.replace(settings.app.exchange, read_only=read_only)
+    if requests_per_second is not None:
+        exchange = _at_pace(exchange, requests_per_second)
     health = ApiHealth(clock, settings.policy.circuit_breakers.api_error_window_seconds)
-    draw = random.Random(settings.app.simulation.seed).random  # noqa: S311 - jitter, no secret
-    rates = requests_per_second or {
-        Bucket.PUBLIC: exchange.public_requests_per_second,
-        Bucket.PRIVATE: exchange.private_requests_per_second,
-    }
-    limiter = RateLimiter(rates, clock.monotonic, draw)
-    transport = Transport(
+    connection = coinbase.connect(
+        exchange,
+        credentials=credentials,
         wire=wire,
-        limiter=limiter,
         clock=clock,
-        read_only=read_only,
         orders_allowed=orders_allowed,
         observer=lambda facts: _count(facts, health),
+        seed=settings.app.simulation.seed,
     )
-    authority = origin_of(exchange.api_url).authority
-    redactor = None if credentials is None else Redactor(credentials.to_hide())
-    if credentials is None:
-        client: Client = PlainClient(transport, authority)
-    else:
-        from runner.adapters.coinbase.signed_client import SignedClient  # noqa: PLC0415 - 18 MB, for who has a key
+    return Connection(
+        api=connection.api,
+        health=health,
+        rate_limit_use=lambda: {
+            channel.value: round(share, 3) for channel, share in connection.limiter.utilization().items()
+        },
+        redact=None if credentials is None else Redactor(credentials.to_hide()).redact,
+    )
 
-        client = SignedClient(transport, authority, credentials)
-    api = CoinbaseApi(
-        client=client,
-        refusal=transport.refusal,
-        clock=clock,
-        timeout_seconds=exchange.request_timeout_seconds,
-        draw=draw,
-        redact=Redactor(()).redact if redactor is None else redactor.redact,
+
+def patience_seconds(settings: Settings) -> float:
+    """Return how long one question about many products may take: the deadline less what orders need."""
+    return max(settings.app.loop.cycle_deadline_seconds - SECONDS_FOR_ORDERS, 1)
+
+
+def _at_pace(exchange: ExchangeSection, requests_per_second: int) -> ExchangeSection:
+    return dataclasses.replace(
+        exchange, public_requests_per_second=requests_per_second, private_requests_per_second=requests_per_second
     )
-    return Connection(api=api, health=health, limiter=limiter, redactor=redactor)
 
 
 def _count(facts: CallFacts, health: ApiHealth) -> None:

@@ -6,7 +6,6 @@ from core.settings import Settings
 from runner.adapters.coinbase.coinbase_broker import CoinbaseBroker
 from runner.adapters.coinbase.coinbase_market import CoinbaseMarket
 from runner.adapters.coinbase.credentials import Credentials, Secret
-from runner.adapters.coinbase.rate_limit import Channel
 from runner.adapters.coinbase.venue_time import VenueTime
 from runner.adapters.kill_switch import FileKillSwitch
 from runner.adapters.log_files import logger_of
@@ -21,7 +20,7 @@ from runner.adapters.system_clock import SystemClock
 from runner.matching.account import Account
 from runner.matching.from_ledger import engine_from_ledger
 from runner.options import RunOptions
-from runner.venues.connection import connect
+from runner.venues.connection import connect, patience_seconds
 from runner.venues.outside import Outside
 from runner.venues.paper import account_name, paper_opening, policy_fees, simulation_of
 from runner.wire import HttpRequest, HttpResponse, Wire
@@ -29,7 +28,7 @@ from runner.wire import HttpRequest, HttpResponse, Wire
 NO_BOOKS = Books(Account({}), ())
 """Nobody checks this exchange's own books, and they would grow for as long as it runs."""
 
-UNHURRIED = {Channel.PUBLIC: 1000, Channel.PRIVATE: 1000}
+UNHURRIED = 1000
 """Nobody else shares this exchange: its limits are not Coinbase's."""
 
 
@@ -95,7 +94,7 @@ def open_embedded(settings: Settings, options: RunOptions) -> Outside:
         clock,
         VenueTime(connection.api, clock),
         venue=modelled.venue,
-        patience_seconds=settings.app.loop.market_data_seconds,
+        patience_seconds=patience_seconds(settings),
         settle_seconds=0.0,
         note=logger_of(options.logs_dir).warning,
     )

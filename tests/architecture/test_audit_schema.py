@@ -64,6 +64,7 @@ OUR_METRICS = ["trader_unprotected_seconds_total"]
 
 NOT_IN_A_QUIET_DAY = {
     "metrics.process_rss_mb",  # left out in virtual time
+    *(f"api.{name}" for name in ("requests", "errors", "bytes_sent", "bytes_received", "seconds", "slowest_seconds")),
     "error.type",
     "error.message",
     "execution.not_sent[]",

@@ -1,6 +1,5 @@
 """Takes secrets out of text, by value and by shape (L15): the last thing before anything is written or raised."""
 
-import logging
 import re
 from collections.abc import Sequence
 from urllib.parse import quote, quote_plus
@@ -47,15 +46,3 @@ class Redactor:
         word = found.group()
         tells = any(word[at : at + PIECE] in self._pieces for at in range(len(word) - PIECE + 1))
         return HIDDEN if tells else word
-
-
-class RedactingFormatter(logging.Formatter):
-    """A log format whose every line, with tracebacks and stacks, has lost its secrets."""
-
-    def __init__(self, inner: logging.Formatter, redactor: Redactor) -> None:
-        super().__init__()
-        self._inner = inner
-        self._redactor = redactor
-
-    def format(self, record: logging.LogRecord) -> str:
-        return self._redactor.redact(self._inner.format(record))

@@ -1,14 +1,16 @@
 """No text keeps a secret: whole, in pieces, in any spelling, or only by its looks."""
 
 import json
-import logging
+from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.adapters.coinbase.redaction import HIDDEN, PIECE, RedactingFormatter, Redactor
+from runner.adapters.coinbase.redaction import HIDDEN, PIECE, Redactor
+from runner.adapters.log_files import LOG_NAME, close_log, open_log
+from tests.builders import NOON
 from tests.runner.adapters.coinbase.made_keys import KEY_NAME, ec_pem, ed25519_base64
 
 PEM = ec_pem().strip()
@@ -95,17 +97,25 @@ def test_no_piece_of_a_secret_survives_in_any_text(start: int, length: int, befo
     assert telling(text) == []
 
 
-def test_a_log_line_with_its_traceback_has_lost_its_secrets() -> None:
-    formatter = RedactingFormatter(logging.Formatter("%(levelname)s %(message)s"), REDACTOR)
+def test_a_line_of_the_text_log_with_its_traceback_has_lost_its_secrets(tmp_path: Path) -> None:
+    log = open_log(
+        tmp_path,
+        level="INFO",
+        max_bytes=100_000,
+        backup_count=1,
+        now=lambda: NOON,
+        to_terminal=False,
+        redact=REDACTOR.redact,
+    )
     try:
         raise ValueError(f"cannot read {PEM!r}")
-    except ValueError as error:
-        facts = (type(error), error, error.__traceback__)
-    record = logging.LogRecord("x", logging.ERROR, "file.py", 1, "token %s", (TOKEN,), facts, sinfo=f"stack {RAW}")
+    except ValueError:
+        log.exception("token %s", TOKEN, stack_info=True)
+    close_log(log)
 
-    text = formatter.format(record)
+    text = (tmp_path / LOG_NAME).read_text()
 
     assert telling(text) == []
     assert "eyJ" not in text
-    assert text.startswith(f"ERROR token {HIDDEN}\nTraceback")
+    assert f"token {HIDDEN}\nTraceback" in text
     assert "ValueError" in text
