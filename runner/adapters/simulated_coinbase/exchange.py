@@ -40,8 +40,6 @@ from runner.matching.order_record import OrderRecord
 from runner.matching.venue_order import VenueOrder
 from runner.wire import HttpRequest, HttpResponse
 
-CACHED_ANSWERS_MAX = 500
-
 _MARKET = (
     Endpoint.PRODUCTS,
     Endpoint.PRODUCT,
@@ -210,12 +208,15 @@ class SimulatedCoinbase:
         )
         if not self.behaviour.public_cache or wants_fresh:
             return self._act(asked, request.body, None, now, None)
+        while self._cache:
+            oldest, (at, _) = next(iter(self._cache.items()))
+            if timedelta(0) <= now - at < self.behaviour.public_cache:
+                break
+            del self._cache[oldest]
         known = self._cache.get(request.target)
-        if known is not None and timedelta(0) <= now - known[0] < self.behaviour.public_cache:
+        if known is not None:
             return known[1]
         response = self._act(asked, request.body, None, now, None)
-        if len(self._cache) >= CACHED_ANSWERS_MAX:
-            self._cache.clear()
         self._cache[request.target] = (now, response)
         return response
 

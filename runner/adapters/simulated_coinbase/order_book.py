@@ -91,8 +91,8 @@ class OrderBook:
 
     def cancel(self, order_id: str, now: datetime) -> str | None:
         """Ask for a cancel; return the reason why there will be none, or None. It is done `lags.cancel` later."""
-        record = self._accepted.get(OrderId(order_id))
-        if record is None or not self.is_shown(record, now):
+        record = self.find(order_id, now)
+        if record is None:
             return "UNKNOWN_CANCEL_ORDER"
         if record.order_id in self._cancels:
             return "DUPLICATE_CANCEL_REQUEST"

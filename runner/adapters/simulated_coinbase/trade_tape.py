@@ -17,7 +17,7 @@ from runner.adapters.simulated_coinbase.candle_rows import ANY_PRICE
 from runner.adapters.simulated_coinbase.listed_market import ListedMarket
 
 SLICE_SECONDS = 5
-SLICES_KEPT = 1000
+SLICES_KEPT = 120
 LOOK_BACK_SECONDS = 3600
 """A tape without a beginning that was asked for goes back so far."""
 
