@@ -74,9 +74,8 @@ def _least_target_pct(view: ConfigView) -> Decimal:
 def _maker_ttl_over_deadline(view: ConfigView) -> Iterator[Problem]:
     deadline = view.number("app.loop.cycle_deadline_seconds")
     quotes = 1 + view.number(EXECUTION + "max_requotes")
-    settling = view.number(EXECUTION + "post_trade_reconcile_wait_seconds") * (
-        quotes + 1
-    )  # the crossing order settles, too
+    sent = quotes + 1  # the crossing order at the end
+    settling = view.number(EXECUTION + "post_trade_reconcile_wait_seconds") * sent
     if view.number(EXECUTION + "maker_ttl_seconds") * quotes + settling >= deadline:
         yield Problem(
             path=EXECUTION + "maker_ttl_seconds",

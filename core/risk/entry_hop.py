@@ -1,6 +1,5 @@
 """The last look at a buy that opens or grows a lot: every limit of `assess`, on what is really about to be sent."""
 
-
 from core.exposure import exposure, free_cash
 from core.model.market import Product, Quote
 from core.model.orders import Order, OrderType, Side

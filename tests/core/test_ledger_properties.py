@@ -119,6 +119,29 @@ class LedgerMachine(RuleBasedStateMachine):
             make_intent(make_guard(lot, name=self._name("guard"), size=f"{lot.quantity * part:f}"), slot=self.slot)
         )
 
+    @precondition(lambda self: self.ledger.lots)
+    @rule(data=st.data(), price=prices, fee=fees, part=parts)
+    def lose_a_race(self, data: st.DataObject, price: Decimal, fee: Decimal, part: Decimal) -> None:
+        """Let the guard of a lot fill in part, and then the exit that replaced it in full."""
+        lot = data.draw(st.sampled_from(list(self.ledger.lots.values())))
+        guard = make_guard(lot, name=self._name("guard"), size=f"{lot.quantity:f}")
+        exit_order = make_order(
+            lot.product_id, name=self._name("exit"), lot=lot.lot_id, side=Side.SELL, size=f"{lot.quantity:f}"
+        )
+        for order in (guard, exit_order):
+            self._record(make_intent(order, slot=self.slot))
+        self._fill(guard, price, lot.quantity * part, fee)
+        self._fill(exit_order, price, lot.quantity, fee)
+
+    @precondition(lambda self: self.ledger.oversold)
+    @rule(data=st.data(), price=prices, fee=fees, part=parts)
+    def cover_too_much(self, data: st.DataObject, price: Decimal, fee: Decimal, part: Decimal) -> None:
+        product_id = data.draw(st.sampled_from(list(self.ledger.oversold)))
+        size = self.ledger.oversold[product_id].quantity * (1 + part)
+        cover = make_cover(product_id, name=self._name("cover"), size=f"{size:f}")
+        self._record(make_intent(cover, slot=self.slot))
+        self._fill(cover, price, size, fee)
+
     @precondition(lambda self: self.ledger.oversold)
     @rule(data=st.data(), size=sizes, part=parts, exact=st.booleans())
     def intend_cover(self, data: st.DataObject, size: Decimal, part: Decimal, exact: bool) -> None:
