@@ -94,7 +94,7 @@ class _Pass:
             found += problems
             if any(code in ("fill_repeated", "fill_without_order") for code, _ in problems):
                 continue
-            reason = self.orders.by_id[fill["client_order_id"]].order["reason"]
+            reason = self.orders.by_id[fill["client_order_id"]].reason_at(Decimal(fill["price"]))
             impossible = self.books.book(fill, reason)
             found += [] if impossible is None else [("oversold", impossible)]
         if portfolio is not None:
@@ -117,19 +117,20 @@ class _Pass:
         return [self.orders.by_id[name] for name in names]
 
     def _follow_resting(self, body: dict[str, Any], buys: list[Ordered]) -> None:
-        """Keep the entries that may still fill: as many as the line counts, those with the least left."""
+        """Keep the entries that may still fill: as many as the line counts beside guards, those with the least left."""
         reconcile = body["reconcile"]
         alive = [item for item in [*self.resting, *buys] if item.outcome not in DEAD and item.filled < item.size]
         alive.sort(key=lambda item: (item.size - item.filled) * Decimal(item.order["limit_price"]))
         if reconcile is not None:
-            self.resting = alive[: reconcile.get("open_orders", 0)]
+            guards = sum(item["guards"] for item in body["protection"] or ())
+            self.resting = alive[: max(reconcile.get("open_orders", 0) - guards, 0)]
 
     def _overdue(self, body: dict[str, Any]) -> list[Problem]:
         if body["no_trade_reason"] in STOPPED or body["trading_state"] in ("HALTED", "CANCEL_ONLY"):
             return []
         at, found = moment(body["timestamp"]), []
         spoken = {item["lot"] for item in body["exits"] or []}
-        spoken |= {order["lot"] for order in listed(body, "execution", "orders")}
+        spoken |= {order["lot"] for order in listed(body, "execution", "orders") if order["purpose"] == "exit"}
         for name, lot in self.books.lots.items():
             hold = self.limits.hold_minutes.get(lot.reason)
             if hold is not None and name not in spoken and at > lot.opened_at + timedelta(minutes=hold) + GRACE:

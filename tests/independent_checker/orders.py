@@ -8,7 +8,11 @@ from typing import Any
 from tests.independent_checker.books import ZERO, moment
 
 FEE_STEP = Decimal("0.00000001")
-LIQUIDITY = {"limit_post_only": "MAKER", "limit_ioc": "TAKER"}
+LIQUIDITY = {"limit_post_only": ("MAKER",), "limit_ioc": ("TAKER",)}
+EITHER = ("MAKER", "TAKER")
+PURPOSES = {"BUY": ("entry", "cover"), "SELL": ("exit", "protection")}
+BRACKET_FLOOR = Decimal("0.95")
+"""A bracket whose stop is reached sells down to this share of its stop price."""
 DEAD = ("REJECTED", "NOT_SENT", "ABSENT")
 
 Problem = tuple[str, str]
@@ -23,6 +27,13 @@ class Ordered:
     outcome: str | None
     filled: Decimal = ZERO
     spent: Decimal = ZERO
+
+    def reason_at(self, price: Decimal) -> str:
+        """Return why a fill of this order sold: a guard's own word is only that it was one."""
+        if self.order["purpose"] != "protection":
+            return str(self.order["reason"])
+        is_target = self.order["order_type"] == "bracket" and price >= Decimal(self.order["limit_price"])
+        return "take_profit" if is_target else "stop_loss"
 
     @property
     def size(self) -> Decimal:
@@ -50,7 +61,7 @@ class OrderBook:
             if order["order_id"] in self.order_ids:
                 found.append(("order_id_repeated", f"{order['order_id']} belongs to an earlier order, too"))
             self.order_ids.add(order["order_id"])
-        if {"BUY": "entry", "SELL": "exit"}[order["side"]] != order["purpose"]:
+        if order["purpose"] not in PURPOSES[order["side"]]:
             found.append(("order_shape", f"{name}: a {order['side']} is no {order['purpose']}"))
         if min(Decimal(order["size"]), Decimal(order["limit_price"])) <= 0:
             found.append(("order_shape", f"{name}: {order['size']} at {order['limit_price']}"))
@@ -82,14 +93,14 @@ class OrderBook:
         for key in ("product", "side", "lot", "order_id"):
             if fill[key] != order[key]:
                 found.append(("fill_mismatch", f"{key} {fill[key]}, ordered {order[key]}"))
-        limit = Decimal(order["limit_price"])
+        limit = _worst_price(order)
         if (price > limit) if fill["side"] == "BUY" else (price < limit):
             found.append(("fill_price", f"{fill['side']} at {price}, the limit is {limit}"))
         if ordered.filled > ordered.size:
             found.append(("fill_size", f"{ordered.filled} filled in all, {ordered.size} ordered"))
         if min(price, size) <= 0 or fee < 0:
             found.append(("fill_shape", f"{size} at {price}, fee {fee}"))
-        if LIQUIDITY[order["order_type"]] != fill["liquidity"]:
+        if fill["liquidity"] not in LIQUIDITY.get(order["order_type"], EITHER):
             found.append(("fill_liquidity", f"{fill['liquidity']} by a {order['order_type']} order"))
         if ordered.outcome in DEAD:
             found.append(("fill_of_dead_order", f"its order is {ordered.outcome}"))
@@ -102,3 +113,9 @@ class OrderBook:
             return []
         due = (value * self.fees[fill["liquidity"]] / FEE_STEP).to_integral_value(ROUND_CEILING) * FEE_STEP
         return [] if fee == due else [("fill_fee", f"{fee} on {value}, the rate gives {due}")]
+
+
+def _worst_price(order: dict[str, Any]) -> Decimal:
+    """Return the worst price at which an order may fill."""
+    limit = Decimal(order["limit_price"])
+    return Decimal(order["stop_price"]) * BRACKET_FLOOR if order["order_type"] == "bracket" else limit
