@@ -44,7 +44,7 @@ class Observation:
     is_first_cycle_of_run: bool
     clock_jump_seconds: float | None
     free_disk_mb: int | None
-    clock_skew_seconds: float | None = None
+    clock_skew_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Everything that risk may look at, gathered once per decision and again before each order."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
@@ -37,7 +37,7 @@ class RiskView:
     themes: Mapping[str, tuple[str, ...]]
     fees: FeeRates | None
     stale: Collection[ProductId]
-    candle_closes: Mapping[ProductId, float] = field(default_factory=dict)
+    candle_closes: Mapping[ProductId, float]
 
 
 def worst_fee_fraction(fees: FeeRates | None) -> Decimal | None:
