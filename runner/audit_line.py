@@ -51,11 +51,23 @@ class RunFacts:
 
 
 def status_of(cycle: Cycle) -> Status:
-    """Return ERROR after an unexpected exception, EXECUTED when an order was accepted, else NO_TRADE."""
+    """Return ERROR after an unexpected exception, EXECUTED when an order of this cycle was accepted, else NO_TRADE."""
     if cycle.error is not None:
         return Status.ERROR
-    accepted = any(isinstance(event, OutcomeKnown) and event.outcome is Outcome.ACCEPTED for event in cycle.events)
-    return Status.EXECUTED if accepted else Status.NO_TRADE
+    return Status.EXECUTED if has_traded(cycle.events) else Status.NO_TRADE
+
+
+def has_traded(events: Sequence[Event]) -> bool:
+    """
+    Tell whether an order that was intended in these events was accepted in them.
+
+    An order of an earlier cycle that turns out to have been accepted is a finding, not a trade of this one.
+    """
+    own = {event.order.client_order_id for event in events if isinstance(event, Intent)}
+    return any(
+        isinstance(event, OutcomeKnown) and event.outcome is Outcome.ACCEPTED and event.client_order_id in own
+        for event in events
+    )
 
 
 def audit_line(

@@ -7,11 +7,10 @@ from core import triggers as core_triggers
 from core import universe as core_universe
 from core.errors import MarketDataUnavailable
 from core.model.market import ProductId
-from core.model.orders import Outcome
-from core.model.records import OutcomeKnown
 from core.model.verdicts import Refusal
 from core.regime import regime_of
 from core.risk.assess import assess
+from runner.audit_line import has_traded
 from runner.cycle import Cycle, Reason
 from runner.desk import Desk
 from runner.stages import planning, views
@@ -108,8 +107,5 @@ def execute(cycle: Cycle, desk: Desk) -> None:
         cycle.end(Reason.NOT_PLANNABLE)
         return
     desk.orders.open_lots(planned, planning.Planner(cycle, desk), cycle)
-    accepted = any(
-        isinstance(event, OutcomeKnown) and event.outcome is Outcome.ACCEPTED for event in desk.book.recent_events
-    )
-    if not accepted:
+    if not has_traded(desk.book.recent_events):
         cycle.end(Reason.ORDERS_REFUSED)

@@ -70,10 +70,13 @@ class _Pass:
         lots, cash = before_buys(self.books, flows, fills)
         found += self._book(body)
         buys = self._buys(body)
-        now = Moment(at, body["regime"], self._equity(body), lots, cash, buys, self.resting)
+        before = self.resting
+        self._follow_resting(body, buys)
+        # The line does not say when an entry from before it ended: one that does not outlive it was reconciled first.
+        resting = [item for item in before if item in self.resting]
+        now = Moment(at, body["regime"], self._equity(body), lots, cash, buys, resting)
         found += self.caps.problems(now, self.books)
         found += self._overdue(body)
-        self._follow_resting(body, buys)
         return found
 
     def _book(self, body: dict[str, Any]) -> list[Problem]:
@@ -117,10 +120,16 @@ class _Pass:
         return [self.orders.by_id[name] for name in names]
 
     def _follow_resting(self, body: dict[str, Any], buys: list[Ordered]) -> None:
-        """Keep the entries that may still fill: as many as the line counts beside guards, those with the least left."""
+        """
+        Keep the entries that may still fill: as many as the line counts beside guards.
+
+        Those in doubt are open for certain; of the others it is rather the latest, and those with the least left.
+        """
         reconcile = body["reconcile"]
         alive = [item for item in [*self.resting, *buys] if item.outcome not in DEAD and item.filled < item.size]
         alive.sort(key=lambda item: (item.size - item.filled) * Decimal(item.order["limit_price"]))
+        alive.sort(key=lambda item: item.at, reverse=True)
+        alive.sort(key=lambda item: item.outcome != "UNKNOWN")
         if reconcile is not None:
             guards = sum(item["guards"] for item in body["protection"] or ())
             self.resting = alive[: max(reconcile.get("open_orders", 0) - guards, 0)]

@@ -90,6 +90,8 @@ class OrderBook:
         self, fill: dict[str, Any], ordered: Ordered, price: Decimal, size: Decimal, fee: Decimal
     ) -> list[Problem]:
         order, found = ordered.order, []
+        if order["order_id"] is None:  # its answer was lost: the exchange's own name of it comes with its fills
+            order["order_id"] = fill["order_id"]
         for key in ("product", "side", "lot", "order_id"):
             if fill[key] != order[key]:
                 found.append(("fill_mismatch", f"{key} {fill[key]}, ordered {order[key]}"))

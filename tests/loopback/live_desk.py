@@ -1,0 +1,218 @@
+"""
+One LIVE account on one exchange, played on as often as a test likes.
+
+The program is the real one, from `TradingLoop` down to the official SDK's signatures, on real files and, over sockets,
+on the real wire. Only time is virtual: bot and exchange share one clock, which moves in waits alone.
+"""
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import cast
+
+from core.errors import TraderError
+from core.model.orders import FeeRates
+from core.settings import Mode
+from runner.adapters.coinbase.http_wire import HttpWire
+from runner.adapters.markets.simulated_market import simulated_market
+from runner.adapters.simulated_coinbase.account_keys import make_key
+from runner.adapters.simulated_coinbase.behaviour import Behaviour
+from runner.adapters.simulated_coinbase.exchange import SimulatedCoinbase
+from runner.adapters.simulated_coinbase.faults import FaultPlan
+from runner.adapters.simulated_coinbase.in_process_wire import InProcessWire
+from runner.adapters.simulated_coinbase.opening import open_exchange
+from runner.adapters.simulated_coinbase.server import LoopbackServer
+from runner.adapters.system_clock import SystemClock
+from runner.desk import Desk
+from runner.main_loop import TradingLoop
+from runner.options import RunOptions
+from runner.venues.coinbase import open_live
+from runner.wire import Wire
+from runner.wiring import Configuration, load_configuration, open_desk
+from tests.config_files import shipped_documents, write_config
+from tests.fakes.scripted_clock import ScriptedClock
+from tests.loopback.owner import CASH, COINS, Owner
+from tests.loopback.storms import Storm, schedule
+from tests.loopback.wires import BreakableWire, PowerCut
+from tests.loopback.witness import Limits, Witness
+from tests.profiles import BUSY
+
+MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
+CAPITAL = Decimal(10_000)
+NOWHERE = "http://127.0.0.1:9"
+"""The address of an exchange in this process: nothing listens there."""
+
+
+@dataclass(slots=True, kw_only=True)
+class LiveDesk:
+    """Everything of one account: its folder, the exchange with its witness, the owner, the clock."""
+
+    folder: Path
+    clock: ScriptedClock
+    exchange: SimulatedCoinbase
+    witness: Witness
+    owner: Owner
+    wire: BreakableWire
+    quietly: Callable[[Callable[[], None]], None]
+    draw: random.Random
+    starts: int = 0
+    crashes: int = 0
+    refused_starts: list[str] = field(default_factory=list)
+
+    @property
+    def audit_file(self) -> Path:
+        return self.folder / "logs" / "247trader-v2_audit.jsonl"
+
+    @property
+    def kill_file(self) -> Path:
+        return self.folder / "data" / "KILL_SWITCH"
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config"
+
+    def at(self, minute: float, action: Callable[[], None]) -> None:
+        """Do something at the exchange's side so many minutes after the beginning, while no request is answered."""
+        self.clock.at(minute, lambda: self.quietly(action))
+
+    def minutes(self) -> float:
+        """Return how many minutes have passed since the beginning."""
+        return (self.clock.now() - MONDAY).total_seconds() / 60
+
+    def plan(self, storms: Sequence[Storm]) -> None:
+        schedule(storms, self.exchange.faults, self.at)
+
+    def keep_owner_busy(self, minutes: int, *, every: float = 6.0) -> None:
+        """Let the owner do something now and then."""
+        moment = 2.0
+        while moment < minutes:
+            self.at(moment, self.owner.act)
+            moment += self.draw.uniform(0.3, 1.7) * every
+
+    def play(self, cycles: int) -> None:
+        """
+        Start the program and let it do so many cycles; it must end well.
+
+        Raises:
+            TraderError: It refused to start, or ended itself.
+        """
+        self.starts += 1
+        options = RunOptions(
+            mode=Mode.LIVE,
+            cycles=cycles,
+            config_dir=self.config,
+            data_dir=self.folder / "data",
+            logs_dir=self.folder / "logs",
+        )
+        with contextlib.redirect_stdout(None):
+            TradingLoop(options=options, open_desk=self._open).run()
+
+    def play_through(self, until_minute: float, *, tries_max: int = 60) -> None:
+        """Play until a minute, starting again after every crash, and a minute later after a start that was refused."""
+        for _ in range(tries_max):
+            left = int(until_minute - self.minutes())
+            if left < 1:
+                return
+            try:
+                self.play(left)
+            except PowerCut:
+                self.crashes += 1
+            except TraderError as error:
+                self.refused_starts.append(f"{type(error).__name__}: {error}")
+                self.clock.wait_until(self.clock.now() + timedelta(minutes=1), lambda: True)
+        raise AssertionError(f"not at minute {until_minute} after {tries_max} starts: {self.refused_starts[-3:]}")
+
+    def _open(
+        self, configuration: Configuration, options: RunOptions, stop_reason: Callable[[], str | None]
+    ) -> AbstractContextManager[Desk]:
+        outside = open_live(configuration.settings, options, {}, clock=self.clock, wire=self.wire)
+        return open_desk(configuration, options, stop_reason, replace(outside, is_virtual=True))
+
+
+@contextmanager
+def open_live_desk(
+    folder: Path,
+    *,
+    seed: int,
+    over_sockets: bool,
+    products: int = 7,
+    behaviour: Behaviour | None = None,
+    changes: Mapping[str, object] | None = None,
+) -> Iterator[LiveDesk]:
+    """Open an exchange and an account with the bot's capital in it, beside the owner's money; nothing runs yet."""
+    clock = ScriptedClock(MONDAY)
+    key = make_key(f"loopback {seed}")
+    key_file = folder / "coinbase_key.json"
+    key_file.write_text(key.key_file(), "utf-8")
+    key_file.chmod(0o600)
+    url = NOWHERE
+    quietly: Callable[[Callable[[], None]], None] = _at_once
+    with ExitStack() as stack:
+        market_documents = shipped_documents({**BUSY, "app.simulation.products": products, **(changes or {})})
+        write_config(folder / "config", market_documents)
+        settings = load_configuration(folder / "config").settings
+        section = replace(settings.app.simulation, seed=seed)
+        execution = settings.policy.execution
+        exchange = open_exchange(
+            market=simulated_market(section, settings.app.market_model, clock.now),
+            now=clock.now,
+            balances={"USD": CASH + CAPITAL, **COINS},
+            fee_rates=FeeRates(
+                maker_fraction=execution.maker_fee_fraction, taker_fraction=execution.taker_fee_fraction
+            ),
+            maker_fill_share=settings.app.market_model.maker_fill_share_fraction,
+            keys=[key.api_key],
+            faults=FaultPlan(seed),
+            behaviour=behaviour,
+            token_now=SystemClock().now,
+        )
+        risk = settings.policy.risk
+        witness = Witness(
+            exchange,
+            now=clock.now,
+            journal=folder / "data" / "journal.jsonl",
+            kill_file=folder / "data" / "KILL_SWITCH",
+            limits=Limits(
+                at_risk_fraction=risk.max_total_at_risk_fraction,
+                product_fraction=risk.max_position_size_fraction,
+                capital=CAPITAL,
+                dust=risk.dust_threshold_usd,
+            ),
+        )
+        if over_sockets:
+            server = stack.enter_context(LoopbackServer(witness))
+            url, quietly = server.url, server.while_quiet
+            real_wire = HttpWire(api_url=url, monotonic=SystemClock().monotonic)
+            stack.callback(real_wire.close)
+            wire: Wire = real_wire
+        else:
+            wire = InProcessWire(cast(SimulatedCoinbase, witness), clock)
+        live = {
+            "app.exchange.read_only": False,
+            "app.exchange.api_url": url,
+            "app.exchange.key_file": str(key_file),
+            "app.live.capital_usd": int(CAPITAL),
+        }
+        write_config(
+            folder / "config",
+            shipped_documents({**BUSY, "app.simulation.products": products, **live, **(changes or {})}),
+        )
+        yield LiveDesk(
+            folder=folder,
+            clock=clock,
+            exchange=exchange,
+            witness=witness,
+            owner=Owner(exchange, witness.books, seed),
+            wire=BreakableWire(wire, clock),
+            quietly=quietly,
+            draw=random.Random(seed),  # noqa: S311 - a simulation
+        )
+
+
+def _at_once(action: Callable[[], None]) -> None:
+    action()

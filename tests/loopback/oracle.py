@@ -1,0 +1,201 @@
+"""
+The verdict on a run: the exchange's own books and orders against the bot's journal and audit, to the last digit.
+
+Nothing here believes the program. Each finding is a code and a sentence; an empty list is what LIVE must leave behind.
+"""
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from decimal import Decimal, localcontext
+from typing import Any
+
+from core.model.money import plain
+from runner.adapters.simulated_coinbase.order_rows import FILLS_NAMESPACE
+from runner.matching.books import Name
+from runner.matching.order_record import OrderRecord
+from runner.matching.venue_order import Kind
+from tests.independent_checker import check
+from tests.loopback.exchange_books import EXACT, OWNER, ZERO
+from tests.loopback.live_desk import CAPITAL, LiveDesk
+
+KINDS = {
+    "limit_post_only": Kind.LIMIT,
+    "limit_ioc": Kind.LIMIT,
+    "stop_limit": Kind.STOP_LIMIT,
+    "bracket": Kind.BRACKET,
+}
+
+
+def violations(desk: LiveDesk, *, at_rest: bool) -> list[str]:
+    """
+    Return everything that must not be.
+
+    `at_rest`: the exchange has behaved for long enough before the end, so nothing may be open to doubt any more.
+    """
+    desk.witness.finish()
+    desk.witness.journal.read_on()
+    found = [
+        *desk.witness.problems,
+        *_ids(desk),
+        *_orders_as_meant(desk),
+        *_owner_untouched(desk),
+        *(f"exchange_books: {fault}" for fault in desk.exchange.books.faults()),
+        *_audit(desk),
+        *_silent_nakedness(desk),
+    ]
+    if at_rest:
+        found += [*_fills(desk), *_cash_and_coins(desk), *_settled(desk)]
+    return found
+
+
+def lines_of(desk: LiveDesk) -> list[dict[str, Any]]:
+    """Return the audit, line by line."""
+    if not desk.audit_file.exists():
+        return []
+    return [json.loads(line) for line in desk.audit_file.read_text("utf-8").splitlines()]
+
+
+# --- orders -----------------------------------------------------------------------------------------------------------
+
+
+def bots_orders(desk: LiveDesk) -> list[tuple[str, OrderRecord]]:
+    """Return the bot's orders at the exchange, by their client_order_id; an id may come twice if something is wrong."""
+    named = [(desk.exchange.client_order_id_of(record), record) for record in desk.exchange.orders()]
+    return [(name, record) for name, record in named if not name.startswith(OWNER)]
+
+
+def _ids(desk: LiveDesk) -> Iterator[str]:
+    """At most one order per intent, and no order without one."""
+    names = [name for name, _ in bots_orders(desk)]
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1:
+            yield f"order_twice: {names.count(name)} orders with the id {name}"
+        if name not in desk.witness.journal.intents:
+            yield f"order_without_intent: {name}"
+    yield from (f"fill_journaled_twice: {fill_id}" for fill_id in desk.witness.journal.fills_repeated)
+
+
+def _orders_as_meant(desk: LiveDesk) -> Iterator[str]:
+    """What the exchange took is what the intent says, field by field."""
+    for name, record in bots_orders(desk):
+        written = desk.witness.journal.intents.get(name)
+        if written is None:
+            continue
+        order, sent = written.order, record.order
+        pairs = {
+            "product_id": (order["product_id"], str(sent.product_id)),
+            "side": (order["side"], sent.side.value),
+            "kind": (KINDS[order["order_type"]], sent.kind),
+            "post_only": (order["order_type"] == "limit_post_only", sent.post_only),
+            "size": (Decimal(order["size"]), sent.base_size),
+            "limit_price": (Decimal(order["limit_price"]), sent.limit_price),
+            "stop_price": (None if order["stop_price"] is None else Decimal(order["stop_price"]), sent.stop_price),
+        }
+        for field, (meant, taken) in pairs.items():
+            if meant != taken:
+                yield f"order_differs: {field} of {name}: meant {meant}, the exchange has {taken}"
+        if written.at > record.created_at:
+            yield f"order_before_intent: {name} was created at {record.created_at}, intended at {written.at}"
+
+
+def _owner_untouched(desk: LiveDesk) -> Iterator[str]:
+    """The owner's orders end by the owner's hand, by filling, or not at all."""
+    for record in desk.exchange.orders():
+        if (
+            record.order_id in desk.owner.orders
+            and record.cancel_requested
+            and record.order_id not in desk.owner.cancelled
+        ):
+            yield f"foreign_order_touched: {record.order_id} of the owner was cancelled, and not by the owner"
+
+
+# --- money ------------------------------------------------------------------------------------------------------------
+
+
+def _fills(desk: LiveDesk) -> Iterator[str]:
+    """Every execution of the bot is booked once, as it was, and nothing else is booked."""
+    booked = dict(desk.witness.journal.fills)
+    for executed in desk.witness.books.executed.values():
+        fill = booked.pop(str(uuid.uuid5(FILLS_NAMESPACE, executed.fill_id)), None)
+        if fill is None:
+            yield f"fill_missing: {executed.fill_id} of {executed.client_order_id} was never booked"
+            continue
+        with localcontext(prec=EXACT):
+            sign = 1 if fill["side"] == "BUY" else -1
+            price, size, fee = (Decimal(fill[key]) for key in ("price", "size", "fee"))
+            ours = (sign * size, -sign * price * size - fee, fee, fill["client_order_id"])
+        theirs = (executed.coins, executed.cash, executed.fee, executed.client_order_id)
+        if ours != theirs:
+            yield f"fill_differs: {executed.fill_id}: booked {ours}, the exchange has {theirs}"
+    yield from (f"fill_invented: {name} is booked, and the exchange has none like it" for name in booked)
+
+
+def _cash_and_coins(desk: LiveDesk) -> Iterator[str]:
+    """The bot's last line, the bot's flows at the exchange, and the account itself agree on every digit."""
+    lines = [line for line in lines_of(desk) if line["portfolio"] is not None]
+    if not lines:
+        yield "no_portfolio: no line has one"
+        return
+    portfolio, books = lines[-1]["portfolio"], desk.witness.books
+    with localcontext(prec=EXACT):
+        cash = CAPITAL + books.bot.of("USD")
+        owners = books.owner.of("USD") - CAPITAL
+        if Decimal(portfolio["cash"]["USD"]) != cash:
+            yield f"cash_differs: the audit has {portfolio['cash']['USD']}, the exchange's entries {plain(cash)}"
+        totals = desk.exchange.books.account.totals()
+        for currency in dict.fromkeys((*books.bot.flows, *books.owner.flows)):
+            there = sum((totals.get((name, currency), ZERO) for name in (Name.AVAILABLE, Name.HOLD)), ZERO)
+            ours = cash if currency == "USD" else books.bot.of(currency)
+            theirs = owners if currency == "USD" else books.owner.of(currency)
+            if there != ours + theirs:
+                yield f"account_differs: {there} {currency}, bot {ours} and owner {theirs}"
+        held: dict[str, Decimal] = {}
+        for item in portfolio["positions"]:
+            base = item["product"].partition("-")[0]
+            held[base] = held.get(base, ZERO) + Decimal(item["quantity"])
+        for base in dict.fromkeys((*held, *(name for name in books.bot.flows if name != "USD"))):
+            if held.get(base, ZERO) != books.bot.of(base):
+                yield f"coins_differ: the audit has {held.get(base, ZERO)} {base}, the exchange {books.bot.of(base)}"
+
+
+def _settled(desk: LiveDesk) -> Iterator[str]:
+    """After calm nothing is in doubt: what the bot takes for open is open, and the other way round."""
+    open_there = {name for name, record in bots_orders(desk) if not record.status.is_final}
+    for written in desk.witness.journal.intents.values():
+        name = written.client_order_id
+        if written.is_unresolved and written.closed_as is None:
+            yield f"still_unknown: {name}, intended at {written.at}"
+        elif written.is_open and name not in open_there:
+            yield f"open_here_only: {name} is open in the journal and over at the exchange"
+        elif not written.is_open and name in open_there:
+            yield f"open_there_only: {name} is open at the exchange and {written.closed_as or written.outcomes} here"
+    if desk.witness.seen.naked and (last := desk.witness.seen.naked[-1]).slot >= lines_of(desk)[-1]["slot"] - 1:
+        yield f"still_naked: {last}"
+
+
+# --- records ----------------------------------------------------------------------------------------------------------
+
+
+def _audit(desk: LiveDesk) -> Iterator[str]:
+    if not desk.audit_file.exists():
+        return
+    report = check(desk.audit_file, desk.config)
+    yield from (f"audit: {violation}" for violation in report.violations)
+
+
+def _silent_nakedness(desk: LiveDesk) -> Iterator[str]:
+    """Coins that the bot knew of and nothing guarded at a minute's end: its line must say so, or that it sells them."""
+    by_slot: Mapping[int, dict[str, Any]] = {line["slot"]: line for line in lines_of(desk)}
+    for naked in desk.witness.seen.naked:
+        line = by_slot.get(naked.slot)
+        if not naked.is_known or line is None or line["no_trade_reason"] == "interrupted":
+            continue
+        if not _owns_up(line, naked.base):
+            yield f"silently_naked: {naked} and its line says nothing of it"
+
+
+def _owns_up(line: Mapping[str, Any], base: str) -> bool:
+    lots = {item["lot"] for item in line["portfolio"]["positions"] if item["product"].partition("-")[0] == base}
+    is_leaving = any(item["lot"] in lots for item in line["exits"] or [])
+    return is_leaving or line["unprotected_seconds"] > 0 or "unprotected" in line["alerts"]

@@ -1,0 +1,136 @@
+"""When the exchange misbehaves, and how: seeded storms with calm between them, so that the bot trades on."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from runner.adapters.simulated_coinbase.faults import Fault, FaultPlan
+from runner.adapters.simulated_coinbase.routes import Endpoint
+
+Rules = Mapping[Fault, tuple[float, tuple[Endpoint, ...]]]
+
+_ORDERS = (Endpoint.CREATE,)
+_CANCELS = (Endpoint.CANCEL,)
+_POSTS = (Endpoint.CREATE, Endpoint.CANCEL)
+_LOOKS = (Endpoint.ORDER, Endpoint.ORDERS)
+_ANY: tuple[Endpoint, ...] = ()
+
+MALFORMED = (
+    Fault.EMPTY_BODY,
+    Fault.NO_CONTENT,
+    Fault.HTML_BODY,
+    Fault.NULL_BODY,
+    Fault.LIST_BODY,
+    Fault.BROKEN_JSON,
+    Fault.DEEP_JSON,
+    Fault.DUPLICATE_KEYS,
+    Fault.NAN_NUMBERS,
+    Fault.HUGE_NUMBERS,
+    Fault.NULL_FIELDS,
+    Fault.EXTRA_FIELDS,
+    Fault.UNKNOWN_ENUMS,
+    Fault.WRONG_TYPES,
+)
+
+STORMS: Mapping[str, Rules] = {
+    "orders lost before or after acceptance": {
+        Fault.LOST_AFTER: (0.4, _POSTS),
+        Fault.LOST_BEFORE: (0.15, _POSTS),
+        Fault.RESET_AFTER: (0.1, _POSTS),
+        Fault.GATEWAY_TIMEOUT_AFTER: (0.1, _POSTS),
+        Fault.BAD_GATEWAY_AFTER: (0.1, _POSTS),
+        Fault.ACCEPTED_LATE: (0.1, _POSTS),
+    },
+    "429": {
+        Fault.RATE_LIMITED: (0.2, _ANY),
+        Fault.RATE_LIMITED_HTML: (0.2, _ANY),
+        Fault.RESOURCE_EXHAUSTED: (0.1, _ANY),
+        Fault.RATE_LIMITED_AFTER: (0.2, _POSTS),
+    },
+    "5xx": {
+        Fault.SERVER_ERROR: (0.1, _ANY),
+        Fault.BAD_GATEWAY: (0.1, _ANY),
+        Fault.UNAVAILABLE: (0.1, _ANY),
+        Fault.REDIRECT: (0.03, _ANY),
+    },
+    "connections": {
+        Fault.REFUSED: (0.05, _ANY),
+        Fault.RESET_BEFORE: (0.05, _ANY),
+        Fault.LOST_AFTER: (0.05, _ANY),
+        Fault.TRUNCATED_BODY: (0.05, _ANY),
+    },
+    "malformed bodies": dict.fromkeys(MALFORMED, (0.02, _ANY)),
+    "contradicting answers": {
+        Fault.SUCCESS_WITHOUT_ID: (0.2, _ORDERS),
+        Fault.REJECT_WITH_ID: (0.2, _ORDERS),
+        Fault.FAILED_LATER: (0.2, _ORDERS),
+        Fault.ORDER_MISSING: (0.2, _LOOKS),
+        Fault.CANCEL_REFUSED: (0.2, _CANCELS),
+        Fault.CANCEL_FORGOTTEN: (0.2, _CANCELS),
+    },
+    "post-only rejects": {Fault.POST_ONLY_REJECT: (0.7, _ORDERS)},
+    "fills": {
+        Fault.FILLS_REPEATED: (0.2, _ANY),
+        Fault.FILLS_SHUFFLED: (0.2, _ANY),
+        Fault.FILLS_MISSING: (0.2, _ANY),
+        Fault.CURSOR_REPEATED: (0.1, _ANY),
+    },
+    "market data": {
+        Fault.CANDLES_STALE: (0.1, _ANY),
+        Fault.CANDLE_REVISED_LATE: (0.1, _ANY),
+        Fault.CANDLE_MISSING: (0.1, _ANY),
+        Fault.CANDLE_FROM_FUTURE: (0.05, _ANY),
+        Fault.CANDLES_OLDEST_FIRST: (0.1, _ANY),
+        Fault.BOOK_EMPTY: (0.05, _ANY),
+        Fault.BOOK_ONE_SIDED: (0.05, _ANY),
+        Fault.BOOK_CROSSED: (0.05, _ANY),
+    },
+}
+
+SLOW: Rules = {
+    Fault.LATE_ANSWER: (0.1, _ANY),
+    Fault.DRIPPED_BODY: (0.05, _ANY),
+    Fault.DRIPPED_HEADERS: (0.05, _ANY),
+    Fault.ENDLESS_BODY: (0.02, _ANY),
+}
+"""Faults that cost their time: in virtual time it is free, over a socket it is real."""
+
+LIES: Rules = {Fault.OTHER_ORDER: (0.3, _ORDERS), Fault.ORDER_ALTERED: (0.3, _LOOKS)}
+"""The exchange says that another order is ours: the bot must notice, and may stop for good."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storm:
+    """From `begin` to `end`, in minutes from the start."""
+
+    begin: float
+    end: float
+    name: str
+    rules: Rules
+
+
+def storms_of(seed: int, minutes: int, kinds: Mapping[str, Rules], *, calm: float = 12.0) -> Sequence[Storm]:
+    """Return storms of two to five minutes, each after about `calm` minutes of peace; each kind in its turn."""
+    draw = random.Random(seed)  # noqa: S311 - a schedule
+    names = list(kinds)
+    draw.shuffle(names)
+    found: list[Storm] = []
+    moment = draw.uniform(3.0, 6.0)
+    while moment < minutes:
+        name = names[len(found) % len(names)]
+        end = moment + draw.uniform(2.0, 5.0)
+        found.append(Storm(begin=moment, end=end, name=name, rules=kinds[name]))
+        moment = end + draw.uniform(0.5, 1.5) * calm
+    return found
+
+
+def schedule(storms: Sequence[Storm], faults: FaultPlan, at: Callable[[float, Callable[[], None]], None]) -> None:
+    """Enter storms into a diary."""
+
+    def begin(storm: Storm) -> None:
+        for fault, (probability, endpoints) in storm.rules.items():
+            faults.add(fault, probability, endpoints)
+
+    for storm in storms:
+        at(storm.begin, lambda storm=storm: begin(storm))  # type: ignore[misc]
+        at(storm.end, faults.clear)

@@ -1,0 +1,57 @@
+"""A wire that can end the process at any request, and that makes real waiting for an answer count in virtual time."""
+
+import time
+from datetime import timedelta
+
+from core.ports import Clock
+from runner.wire import AnswerLost, HttpRequest, HttpResponse, Wire
+
+NEARLY = 0.9
+
+
+class PowerCut(BaseException):
+    """The process is gone. No `except` of the program sees it, and nothing is put in order."""
+
+
+class BreakableWire:
+    """Port `Wire`: passes requests on, until the one at which the power goes."""
+
+    def __init__(self, wire: Wire, clock: Clock) -> None:
+        self._wire = wire
+        self._clock = clock
+        self._cut_in: int | None = None
+        self._after_the_answer = False
+        self.sent = 0
+
+    def cut_power(self, *, after_requests: int, after_the_answer: bool) -> None:
+        """Let the process end at a request: before it leaves, or when the exchange has acted and nobody heard of it."""
+        self._cut_in, self._after_the_answer = after_requests, after_the_answer
+
+    def send(self, request: HttpRequest, timeout_seconds: float) -> HttpResponse:
+        self.sent += 1
+        is_last = self._is_last()
+        if is_last and not self._after_the_answer:
+            raise PowerCut
+        began = time.monotonic()
+        before = self._clock.monotonic()
+        try:
+            response = self._wire.send(request, timeout_seconds)
+        except AnswerLost:
+            waited = time.monotonic() - began
+            if waited >= timeout_seconds * NEARLY and self._clock.monotonic() == before:
+                self._clock.wait_until(self._clock.now() + timedelta(seconds=timeout_seconds), lambda: True)
+            if is_last:
+                raise PowerCut from None
+            raise
+        if is_last:
+            raise PowerCut
+        return response
+
+    def _is_last(self) -> bool:
+        if self._cut_in is None:
+            return False
+        self._cut_in -= 1
+        if self._cut_in > 0:
+            return False
+        self._cut_in = None
+        return True
