@@ -1,5 +1,6 @@
 """Every run draws the same examples, so a red test is red again, here and in CI; a busy machine fails no test."""
 
+import jsonschema  # noqa: F401 - loaded once: else each of a thousand loops would fork a child to load it
 import pytest
 from hypothesis import settings
 

@@ -3,6 +3,7 @@
 import difflib
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.config_checks.findings import MISSING, Finding, FindingSeverity, spoken
 from core.settings_builder import Document
+from runner.adapters.configuration.child_process import in_child
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -44,9 +46,20 @@ _RANGE_WORDS = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum":
 
 
 def check_shapes(documents: Mapping[str, Document]) -> tuple[Finding, ...]:
-    """Return every key that is unknown, missing, of the wrong type or out of bounds."""
-    # Imported here: 5 MB that a process which never reads configuration does not need.
-    from jsonschema import Draft202012Validator  # noqa: PLC0415
+    """
+    Return every key that is unknown, missing, of the wrong type or out of bounds.
+
+    jsonschema is 8 MB that a bot would carry for weeks after one look at four files: unless this process has loaded it
+    already, a child looks.
+    """
+    if "jsonschema" in sys.modules:
+        return _check(documents)
+    found = in_child(lambda: _check(documents))
+    return _check(documents) if found is None else found
+
+
+def _check(documents: Mapping[str, Document]) -> tuple[Finding, ...]:
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - see above
 
     found: dict[tuple[str, str, str], Finding] = {}
     for name, document in documents.items():
