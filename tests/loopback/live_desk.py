@@ -122,6 +122,7 @@ class LiveDesk:
                 self.play(left)
             except PowerCut:
                 self.crashes += 1
+                self.wire.restore_power()
             except TraderError as error:
                 self.refused_starts.append(f"{type(error).__name__}: {error}")
                 self.clock.wait_until(self.clock.now() + timedelta(minutes=1), lambda: True)

@@ -189,7 +189,7 @@ def _silent_nakedness(desk: LiveDesk) -> Iterator[str]:
     by_slot: Mapping[int, dict[str, Any]] = {line["slot"]: line for line in lines_of(desk)}
     for naked in desk.witness.seen.naked:
         line = by_slot.get(naked.slot)
-        if not naked.is_known or line is None or line["no_trade_reason"] == "interrupted":
+        if naked.why != "known" or line is None or line["no_trade_reason"] == "interrupted":
             continue
         if not _owns_up(line, naked.base):
             yield f"silently_naked: {naked} and its line says nothing of it"

@@ -27,6 +27,10 @@ class BreakableWire:
         """Let the process end at a request: before it leaves, or when the exchange has acted and nobody heard of it."""
         self._cut_in, self._after_the_answer = after_requests, after_the_answer
 
+    def restore_power(self) -> None:
+        """Let the next process live until told otherwise."""
+        self._cut_in = None
+
     def send(self, request: HttpRequest, timeout_seconds: float) -> HttpResponse:
         self.sent += 1
         is_last = self._is_last()

@@ -30,13 +30,18 @@ SLACK = Decimal("1.002")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Naked:
-    """Coins of the bot that no order of its guarded or sold at the end of a minute, and whether it knew of them."""
+    """
+    Coins of the bot that no order of its guarded or sold at the end of a minute.
+
+    `why`: `unseen` when the bot had no way to know of them yet, `commanded` when a kill file of that minute said
+    cancel-all, else `known`.
+    """
 
     slot: int
     base: str
     quantity: Decimal
     value: Decimal
-    is_known: bool
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +90,14 @@ class Witness:
         self._kill_file = kill_file
         self._limits = limits
         self._minute: datetime | None = None
+        self._bared_in: datetime | None = None
         self._known_orders: dict[str, None] = {}
 
     def answer(self, request: HttpRequest) -> Answer:
         self.requests += 1
         self._close_minute()
+        if self._kill_file.exists() and self._kill_file.read_text("utf-8") == "cancel-all":
+            self._bared_in = self._minute
         asked = route(request.method, request.target)
         if asked.endpoint is Endpoint.CREATE:
             self._judge_create(json.loads(request.body))
@@ -149,7 +157,7 @@ class Witness:
             body = json.loads(answer.response.body)
             if body.get("success") is False:
                 self.seen.rejections[body["error_response"]["error"]] += 1
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return  # a fault's answer
 
     def _judge_orders(self) -> None:
@@ -225,9 +233,8 @@ class Witness:
             if value > self._limits.dust:
                 unbooked = held - self.journal.coins.get(base, ZERO)
                 slot = int((minute - timedelta(minutes=1)).timestamp()) // 60
-                self.seen.naked.append(
-                    Naked(slot=slot, base=base, quantity=naked, value=value, is_known=naked > unbooked)
-                )
+                why = "commanded" if self._bared_in == before else "known" if naked > unbooked else "unseen"
+                self.seen.naked.append(Naked(slot=slot, base=base, quantity=naked, value=value, why=why))
 
     def _offered(self, base: str, records: Sequence[OrderRecord]) -> Decimal:
         return sum(

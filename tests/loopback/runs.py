@@ -1,0 +1,134 @@
+"""One run of LIVE against the exchange, as asked for, and what came of it in figures."""
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from runner.adapters.simulated_coinbase.behaviour import Behaviour, DuplicateAnswer, Lags
+from tests.loopback.live_desk import LiveDesk, open_live_desk
+from tests.loopback.oracle import lines_of, violations
+from tests.loopback.storms import LIES, SLOW, STORMS, Rules, storms_of
+from tests.loopback.troubles import cut_power_often, random_segments, touch_kill_files, trouble_products
+
+CALM_MINUTES = 15
+"""So long before the end nothing goes wrong any more: by then everything must be settled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a run is made of. `lag_seconds`: how late the exchange shows fills; the other lags go with it."""
+
+    seed: int
+    cycles: int
+    over_sockets: bool = False
+    storms: Mapping[str, Rules] = field(default_factory=dict)
+    calm_minutes: float = 12.0
+    lag_seconds: float = 0.0
+    products_change: bool = False
+    kills: bool = False
+    power_cuts: bool = False
+    stops_every: float | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """The figures of a run."""
+
+    plan: Plan
+    folder: Path
+    violations: list[str]
+    cycles: int
+    statuses: Counter[str]
+    reasons: Counter[str]
+    requests: Counter[str]
+    orders: Counter[str]
+    outcomes: Counter[str]
+    fills: int
+    rejections: Counter[str]
+    faults: Counter[str]
+    unknown_found: int
+    unknown_absent: int
+    naked_minutes: Counter[str]
+    unprotected_seconds: float
+    alerts: Counter[str]
+    breakers: Counter[str]
+    states: Counter[str]
+    starts: int
+    crashes: int
+    refused_starts: Counter[str]
+    products: Counter[str]
+    kills: Counter[str]
+    owner: Counter[str]
+
+
+def run(plan: Plan, folder: Path) -> Outcome:
+    """Play a plan in a folder of its own and judge it."""
+    with _open(plan, folder) as desk:
+        desk.keep_owner_busy(plan.cycles)
+        stormy = plan.cycles - CALM_MINUTES
+        desk.plan(storms_of(plan.seed, stormy, plan.storms, calm=plan.calm_minutes) if plan.storms else ())
+        products = trouble_products(desk, plan.cycles) if plan.products_change else Counter()
+        kills = touch_kill_files(desk, plan.cycles) if plan.kills else Counter()
+        if plan.power_cuts:
+            cut_power_often(desk, plan.cycles)
+        every = plan.stops_every or 10 * plan.cycles
+        for minute in random_segments(desk.draw, plan.cycles, every=every):
+            desk.play_through(minute)
+        return _outcome(plan, desk, products, kills)
+
+
+def _open(plan: Plan, folder: Path) -> AbstractContextManager[LiveDesk]:
+    lag = timedelta(seconds=plan.lag_seconds)
+    behaviour = Behaviour(
+        lags=Lags(order=lag / 3, fills=lag, balances=lag * 4 / 3, pending=lag / 3, cancel=lag / 2),
+        duplicates=DuplicateAnswer.REJECT if plan.seed % 2 else DuplicateAnswer.FIRST_ORDER,
+        answers_late_by=timedelta(seconds=30),
+        acts_late_by=timedelta(seconds=4),
+    )
+    return open_live_desk(folder, seed=plan.seed, over_sockets=plan.over_sockets, behaviour=behaviour)
+
+
+def _outcome(plan: Plan, desk: LiveDesk, products: Counter[str], kills: Counter[str]) -> Outcome:
+    found = violations(desk, at_rest=True)
+    lines, seen, journal = lines_of(desk), desk.witness.seen, desk.witness.journal
+    unknown = [written for written in journal.intents.values() if "UNKNOWN" in written.outcomes or not written.outcomes]
+    return Outcome(
+        plan=plan,
+        folder=desk.folder,
+        violations=found,
+        cycles=len(lines),
+        statuses=Counter(line["status"] for line in lines),
+        reasons=Counter(line["no_trade_reason"] for line in lines if line["no_trade_reason"]),
+        requests=Counter({endpoint.value: n for endpoint, n in desk.exchange.traffic.requests.items()}),
+        orders=seen.orders_by_purpose,
+        outcomes=Counter(outcome for written in journal.intents.values() for outcome in written.outcomes),
+        fills=len(desk.witness.books.executed),
+        rejections=seen.rejections,
+        faults=Counter({fault.value: n for fault, n in desk.exchange.faults.counts.items()}),
+        unknown_found=sum(written.outcomes[-1:] == ["ACCEPTED"] for written in unknown),
+        unknown_absent=sum(written.outcomes[-1:] == ["ABSENT"] for written in unknown),
+        naked_minutes=Counter(naked.why for naked in seen.naked),
+        unprotected_seconds=sum(line["unprotected_seconds"] or 0 for line in lines),
+        alerts=Counter(code for line in lines for code in line["alerts"]),
+        breakers=Counter(name for line in lines for name in line["breakers"]),
+        states=Counter(line["trading_state"] for line in lines),
+        starts=desk.starts,
+        crashes=desk.crashes,
+        refused_starts=Counter(reason.partition(":")[0] for reason in desk.refused_starts),
+        products=products,
+        kills=kills,
+        owner=desk.owner.did,
+    )
+
+
+def storms_for(*, over_sockets: bool, lies: bool = False) -> Mapping[str, Rules]:
+    """Return the kinds of storms that a run can afford: those that take time are for virtual time only."""
+    kinds = dict(STORMS)
+    if not over_sockets:
+        kinds["slow answers"] = SLOW
+    if lies:
+        kinds["lies"] = LIES
+    return kinds

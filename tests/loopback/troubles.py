@@ -1,0 +1,130 @@
+"""What else happens in a bad day: products that are taken off, a kill file that appears, a process that ends."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+from core.model.market import Product, ProductId
+from runner.adapters.simulated_coinbase.routes import Endpoint
+from tests.loopback.live_desk import LiveDesk
+
+KILL_TEXTS = ("", "stop", "cancel-all")
+REQUESTS_OF_A_CYCLE = 40
+"""About so many requests a busy minute has: a moment among them is drawn."""
+
+
+def trouble_products(desk: LiveDesk, minutes: int, *, every: float = 35.0) -> Counter[str]:
+    """Delist, flag or change a product now and then, rather one that is held; each is restored a while later."""
+    done: Counter[str] = Counter()
+    moment = desk.draw.uniform(0.3, 1.0) * every
+    while moment < minutes - 30:
+        until = moment + desk.draw.uniform(2.0, 12.0)
+        desk.at(moment, _trouble(desk, desk.draw.choice(list(_CHANGES)), until, done))
+        moment = until + desk.draw.uniform(0.5, 1.5) * every
+    return done
+
+
+def _trouble(desk: LiveDesk, name: str, until: float, done: Counter[str]) -> Callable[[], None]:
+    def begin() -> None:
+        market = desk.exchange.market
+        product_id = _a_product(desk)
+        product = market.product(product_id)
+        if product is None:
+            return
+        done[name] += 1
+        if name == "delisted":
+            market.delist(product_id)
+        elif name == "without a book":
+            market.lose_book(product_id)
+        else:
+            market.change(_CHANGES[name](product))
+        desk.at(until, lambda: market.restore(product_id))
+
+    return begin
+
+
+def _unchanged(product: Product) -> Product:
+    return product
+
+
+_CHANGES: Mapping[str, Callable[[Product], Product]] = {
+    "delisted": _unchanged,
+    "without a book": _unchanged,
+    "cancel only": lambda product: replace(product, cancel_only=True),
+    "trading disabled": lambda product: replace(product, trading_disabled=True),
+    "post only": lambda product: replace(product, post_only=True),
+    "limit only": lambda product: replace(product, limit_only=True),
+    "coarser": lambda product: replace(
+        product,
+        base_increment=product.base_increment * 10,
+        price_increment=product.price_increment * 10,
+        base_min_size=max(product.base_min_size, product.base_increment * 10),
+    ),
+}
+
+
+def _a_product(desk: LiveDesk) -> ProductId:
+    listed = [product.product_id for product in desk.exchange.market.products() if product.product_id.quote == "USD"]
+    held = [name for name in listed if desk.witness.books.bot.of(name.base) > Decimal(0)]
+    return desk.draw.choice(held if held and desk.draw.random() < 0.7 else listed)
+
+
+def touch_kill_files(desk: LiveDesk, minutes: int, *, every: float = 45.0) -> Counter[str]:
+    """
+    Touch the kill file now and then, at any request of a cycle or in a wait, and remove it minutes later.
+
+    Counted by what the exchange had just been asked.
+    """
+    touched: Counter[str] = Counter()
+    armed: dict[str, int] = {}
+
+    def touch(where: str) -> None:
+        desk.kill_file.parent.mkdir(parents=True, exist_ok=True)
+        desk.kill_file.write_text(desk.draw.choice(KILL_TEXTS), "utf-8")
+        touched[where] += 1
+
+    def after_request(_number: int, endpoint: Endpoint) -> None:
+        if "in" in armed:
+            armed["in"] -= 1
+            if armed["in"] <= 0:
+                del armed["in"]
+                touch(endpoint.value)
+
+    desk.witness.after_request = after_request
+    moment = desk.draw.uniform(0.2, 0.6) * every
+    while moment < minutes - 30:
+        if desk.draw.random() < 0.7:
+            within = desk.draw.randrange(1, REQUESTS_OF_A_CYCLE)
+            desk.at(moment, lambda within=within: armed.update({"in": within}))  # type: ignore[misc]
+        else:
+            desk.at(moment, lambda: touch("a wait"))
+        until = moment + desk.draw.uniform(1.2, 5.0)
+        desk.at(until, lambda: _remove_kill_file(desk, armed))
+        moment = until + desk.draw.uniform(0.5, 1.5) * every
+    return touched
+
+
+def _remove_kill_file(desk: LiveDesk, armed: dict[str, int]) -> None:
+    armed.clear()
+    desk.kill_file.unlink(missing_ok=True)
+
+
+def cut_power_often(desk: LiveDesk, minutes: int, *, every: float = 60.0) -> None:
+    """Let the process end now and then at any request, before it leaves or after the exchange has acted on it."""
+    moment = desk.draw.uniform(0.2, 1.0) * every
+    while moment < minutes - 30:
+        after, late = desk.draw.randrange(1, REQUESTS_OF_A_CYCLE), desk.draw.random() < 0.6
+        desk.at(moment, lambda after=after, late=late: desk.wire.cut_power(after_requests=after, after_the_answer=late))  # type: ignore[misc]
+        moment += desk.draw.uniform(0.5, 1.5) * every
+
+
+def random_segments(draw: random.Random, minutes: int, *, every: float) -> list[float]:
+    """Return the minutes at which the bot is stopped in order and started again; the last is the end."""
+    moments: list[float] = []
+    moment = draw.uniform(0.5, 1.5) * every
+    while moment < minutes - 30:
+        moments.append(moment)
+        moment += draw.uniform(0.5, 1.5) * every
+    return [*moments, float(minutes)]
