@@ -61,6 +61,7 @@ class AccountAnswers:
             )
         if route.endpoint is Endpoint.TRANSACTION_SUMMARY:
             return json_answer(self._summary())
+        self.note(now)  # what the market has brought to pass since the last request is in the balances, too
         rows = self._rows(now)
         if route.endpoint is Endpoint.ACCOUNT:
             row = next((row for row in rows if row["uuid"] == route.argument), None)
