@@ -85,4 +85,6 @@ def order_type_of(order: VenueOrder) -> OrderType | None:
     """Return which of the bot's kinds an order is; None for one that the bot never sends."""
     words = (order.kind, order.time_in_force)
     found = next((order_type for order_type, known in _WORDS.items() if known == words), None)
+    if order.stop_price is not None and order.side is not Side.SELL:
+        return None  # ours guard a lot
     return found if order.post_only == (found is OrderType.POST_ONLY) else None

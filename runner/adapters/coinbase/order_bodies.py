@@ -54,6 +54,7 @@ _NAMES = {
 
 
 def _configuration(order: Order) -> Mapping[str, object]:
+    _refuse_what_would_be_lost(order)
     fields: dict[str, object] = {
         "base_size": _amount(order.size, "size"),
         "limit_price": _amount(order.limit_price, "limit_price"),
@@ -70,6 +71,14 @@ def _configuration(order: Order) -> Mapping[str, object]:
     if order.order_type is OrderType.BRACKET:
         return {**fields, "stop_trigger_price": stop_price}
     return {**fields, "stop_price": stop_price, "stop_direction": "STOP_DIRECTION_STOP_DOWN"}
+
+
+def _refuse_what_would_be_lost(order: Order) -> None:
+    """An end or a stop that its kind has no field for: without it, it would be another order than was decided."""
+    if order.end_time is not None and order.order_type is not OrderType.POST_ONLY:
+        raise ValueError(f"a {order.order_type.value} order has no end")
+    if order.stop_price is not None and order.order_type in (OrderType.POST_ONLY, OrderType.IOC):
+        raise ValueError(f"a {order.order_type.value} order has no stop")
 
 
 def _amount(number: Decimal | None, name: str) -> str:

@@ -12,12 +12,14 @@ from decimal import Decimal
 from core.errors import BrokerUnavailable, OrderNotSent
 from core.model.ledger import Ledger
 from core.model.money import ZERO
-from core.model.orders import Balance, FeeRates, Fill, Order, OrderId, OrderKey, OrderReport
+from core.model.orders import Balance, FeeRates, Fill, Order, OrderId, OrderKey, OrderReport, OrderType, Side
 from runner.matching.engine import MatchingEngine
 from runner.matching.from_ledger import engine_from_ledger
 from runner.matching.market import VenueMarket
 from runner.matching.order_record import OrderRecord
-from runner.matching.venue_order import order_type_of, venue_order_of
+from runner.matching.venue_order import VenueOrder, order_type_of, venue_order_of
+
+CLIENT_ID_LENGTH_MAX = 128
 
 
 class PaperBroker:
@@ -51,7 +53,7 @@ class PaperBroker:
         )
 
     def submit(self, order: Order) -> OrderId:
-        return self._engine.submit(venue_order_of(order)).order_id
+        return self._engine.submit(_asked(order)).order_id
 
     def cancel(self, order_ids: Sequence[OrderId]) -> None:
         """Cancel orders; those unknown or over stay as they are."""
@@ -60,7 +62,7 @@ class PaperBroker:
 
     def preview(self, order: Order) -> str | None:
         try:
-            return self._engine.preview(venue_order_of(order))
+            return self._engine.preview(_asked(order))
         except OrderNotSent as error:
             raise BrokerUnavailable(str(error)) from error
 
@@ -81,8 +83,23 @@ class PaperBroker:
         return self._engine.fee_rates
 
 
+def _asked(order: Order) -> VenueOrder:
+    """
+    Translate an order that Coinbase's adapter could say, too.
+
+    Raises:
+        OrderNotSent: It could not; to trade it on paper would rehearse what cannot happen.
+    """
+    if not 0 < len(order.client_order_id) <= CLIENT_ID_LENGTH_MAX:
+        raise OrderNotSent(f"a client_order_id has 1 to {CLIENT_ID_LENGTH_MAX} characters")
+    if order.order_type in (OrderType.STOP_LIMIT, OrderType.BRACKET) and order.side is not Side.SELL:
+        raise OrderNotSent(f"a {order.order_type.value} order guards a lot: it sells")
+    return venue_order_of(order)
+
+
 def _report_of(record: OrderRecord) -> OrderReport:
     order = record.order
+    order_type = order_type_of(order)
     return OrderReport(
         order_id=record.order_id,
         client_order_id=order.client_order_id,
@@ -93,6 +110,6 @@ def _report_of(record: OrderRecord) -> OrderReport:
         status=record.status,
         filled_size=record.filled_size,
         created_at=record.created_at,
-        order_type=order_type_of(order),
-        stop_price=order.stop_price,
+        order_type=order_type,
+        stop_price=None if order_type is None else order.stop_price,
     )
