@@ -192,6 +192,8 @@ class CoinbaseMarket:
         Raises:
             MarketDataUnavailable
         """
+        if since >= until:
+            return None
         begin = since - SHOWN_LATE
         tape = self._tape(product_id, until)
         if tape is None:
