@@ -114,12 +114,13 @@ class CoinbaseApi:
         response = ending.response
         if response is None:
             raise ApiUnavailable(self._message(what, ending.problem))
-        text = self._body_text(response)
         if not 200 <= response.status < 300:
+            text = self._body_text(response)
             raise ApiUnavailable(f"{what}: {response.status} {text}", status=response.status, body_text=text)
         try:
             return parse(response.body)
         except StrictJsonError as error:
+            text = self._body_text(response)
             raise ApiUnavailable(f"{what}: {error}", status=response.status, body_text=text) from None
 
     def post(self, path: str, body: Mapping[str, object], *, kind: PostKind) -> dict[str, Json]:
@@ -179,7 +180,7 @@ class CoinbaseApi:
 
     def _judge(self, what: str, response: HttpResponse) -> dict[str, Json]:
         """Return the object of a 2xx; raise what any other answer means."""
-        status, text = response.status, self._body_text(response)
+        status = response.status
         try:
             body = parse(response.body)
         except StrictJsonError:
@@ -187,6 +188,7 @@ class CoinbaseApi:
         if 200 <= status < 300 and isinstance(body, dict):
             return body
         code, message = _error_of(body)
+        text = self._body_text(response)
         certain = status in (401, 403) or (status == 400 and code != "")
         if certain and not _claims_success(body):
             code = self._quotable(code) or f"HTTP_{status}"
