@@ -1,9 +1,11 @@
 """What every MarketData that has candles behind it must keep, whichever it is."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,11 +16,15 @@ from core.model.orders import Side
 from core.ports import MarketData
 from core.settings import MarketModel, SimulationSection
 from runner.adapters.coinbase.coinbase_market import CoinbaseMarket
+from runner.adapters.coinbase.market_questions import GetApi
 from runner.adapters.coinbase.venue_time import VenueTime
 from runner.adapters.markets.replay_market import open_replay
 from runner.adapters.markets.simulated_market import simulated_market
+from runner.adapters.simulated_coinbase.in_process_wire import InProcessWire
+from runner.adapters.simulated_coinbase.server import LoopbackServer
 from runner.adapters.virtual_clock import VirtualClock
 from runner.matching.market import TradedRange, VenueMarket
+from tests.contracts.broker_desks import COINBASE, Stage, connection_to, exchange_on, socket_wire
 from tests.fakes.candle_data import FIRST_DAY, random_candles, write_candles
 from tests.fakes.scripted_api import MarketApi
 from tests.fakes.scripted_market import ScriptedMarket
@@ -38,6 +44,7 @@ class Subject:
     paper: VenueMarket
     clock: VirtualClock
     product_id: ProductId
+    close: Callable[[], None] = lambda: None
 
 
 def simulated(clock: VirtualClock, _folder: Path) -> Subject:
@@ -52,11 +59,17 @@ def replay(clock: VirtualClock, folder: Path) -> Subject:
     return Subject(market=market, paper=market, clock=clock, product_id=ProductId("SOL", "USD"))
 
 
-def scripted(clock: VirtualClock, _folder: Path) -> Subject:
+def scripted_market(clock: VirtualClock) -> ScriptedMarket:
+    """The price climbs for seven minutes and falls back; it does so four minutes after the start, not at it."""
     market = ScriptedMarket(clock.now)
     for base in ("SOL", "BTC"):
         market.add(ProductId(base, "USD"))
-        market.follow(ProductId(base, "USD"), lambda minute: 100 + (minute % 7) * 0.25)
+        market.follow(ProductId(base, "USD"), lambda minute: 100 + ((minute + 3) % 7) * 0.25)
+    return market
+
+
+def scripted(clock: VirtualClock, _folder: Path) -> Subject:
+    market = scripted_market(clock)
     return Subject(market=market, paper=market, clock=clock, product_id=ProductId("SOL", "USD"))
 
 
@@ -71,8 +84,7 @@ class Impatient:
         pass
 
 
-def coinbase(clock: VirtualClock, folder: Path, *, is_signed: bool = False) -> Subject:
-    api = MarketApi(scripted(clock, folder).market, clock.now, is_signed=is_signed)
+def coinbase_on(api: GetApi, clock: VirtualClock) -> Subject:
     own_clock = Impatient(clock)
     market = CoinbaseMarket(
         api,
@@ -86,23 +98,46 @@ def coinbase(clock: VirtualClock, folder: Path, *, is_signed: bool = False) -> S
     return Subject(market=market, paper=market, clock=clock, product_id=ProductId("SOL", "USD"))
 
 
-def coinbase_with_a_key(clock: VirtualClock, folder: Path) -> Subject:
-    return coinbase(clock, folder, is_signed=True)
+def coinbase(clock: VirtualClock, _folder: Path, *, is_signed: bool) -> Subject:
+    return coinbase_on(MarketApi(scripted_market(clock), clock.now, is_signed=is_signed), clock)
+
+
+def coinbase_in_process(clock: VirtualClock, _folder: Path, *, is_signed: bool) -> Subject:
+    wire = InProcessWire(exchange_on(stage_of(clock)), clock)
+    return coinbase_on(connection_to(wire, Impatient(clock), COINBASE, is_signed=is_signed).api, clock)
+
+
+def coinbase_over_loopback(clock: VirtualClock, _folder: Path, *, is_signed: bool) -> Subject:
+    with ExitStack() as stack:
+        server = stack.enter_context(LoopbackServer(exchange_on(stage_of(clock))))
+        wire = stack.enter_context(closing(socket_wire(server.url)))
+        connection = connection_to(wire, Impatient(clock), server.url, is_signed=is_signed)
+        return replace(coinbase_on(connection.api, clock), close=stack.pop_all().close)
+
+
+def stage_of(clock: VirtualClock) -> Stage:
+    return Stage(clock=clock, market=scripted_market(clock), balances={"USD": Decimal(1000)})
 
 
 MARKETS = {
     "simulated": simulated,
     "replay": replay,
     "scripted": scripted,
-    "coinbase": coinbase,
-    "coinbase with a key": coinbase_with_a_key,
+    "coinbase": partial(coinbase, is_signed=False),
+    "coinbase with a key": partial(coinbase, is_signed=True),
+    "coinbase in process": partial(coinbase_in_process, is_signed=False),
+    "coinbase in process with a key": partial(coinbase_in_process, is_signed=True),
+    "coinbase over loopback": partial(coinbase_over_loopback, is_signed=False),
+    "coinbase over loopback with a key": partial(coinbase_over_loopback, is_signed=True),
 }
 
 
 @pytest.fixture(params=list(MARKETS.values()), ids=list(MARKETS))
-def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
+def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
     build: Callable[[VirtualClock, Path], Subject] = request.param
-    return build(VirtualClock(START), tmp_path)
+    found = build(VirtualClock(START), tmp_path)
+    yield found
+    found.close()
 
 
 def test_products_are_named_once_and_their_rules_are_usable(subject: Subject) -> None:
