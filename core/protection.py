@@ -124,6 +124,9 @@ def plan_protection(
     rest = round_down(lot.quantity - asked - guarded, product.base_increment)
     if rest <= 0 and (guards or lot.quantity <= asked):
         return ()
+    dust = policy.risk.dust_threshold_usd
+    if not guards and is_dust(lot, quote, dust):
+        return _not(Unprotected.DUST, plain(rest), f"worth at least {plain(dust)}")
     refused = _unprotectable(lot, product, quote, prices)
     if refused is not None:
         return refused
@@ -136,8 +139,7 @@ def plan_protection(
     if guards:
         smallest = min(guards, key=lambda state: state.remaining_size)
         return (Cancel(client_order_id=smallest.order.client_order_id, why=CancelReason.SMALL_REST),)
-    reason = Unprotected.DUST if is_dust(lot, quote, policy.risk.dust_threshold_usd) else Unprotected.BELOW_MINIMUM
-    return _not(reason, plain(size), plain(least))
+    return _not(Unprotected.BELOW_MINIMUM, plain(size), plain(least))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +186,7 @@ def _too_much(guards: Sequence[OrderState], wanted: Decimal) -> tuple[Cancel, ..
 
 
 def _unprotectable(lot: Lot, product: Product, quote: Quote | None, prices: _Prices) -> Unprotectable | None:
-    """Return why no guard can rest now; a lot that is dust is not judged by its price."""
+    """Return why no guard can rest now."""
     if product.blocked_by is not None or product.post_only:
         return _not(Unprotected.MARKET_CLOSED, product.blocked_by or "post_only", "open")
     if prices.stop_price < product.price_increment:

@@ -163,12 +163,24 @@ def _read_held_quotes(cycle: Cycle, desk: Desk) -> bool:
         return False
     try:
         desk.fetch_quotes(held, cycle)
-        if not desk.memory.catalogue or desk.memory.rules_in_doubt:  # the first cycle: exits come before the universe
+        if desk.memory.rules_in_doubt or _is_a_held_market_closed(desk):
             desk.memory.learn_products(desk.market.products())
     except MarketDataUnavailable as error:
         cycle.end(Reason.DATA_UNAVAILABLE)
         desk.log.warning("no quotes for our positions this cycle: %s", error)
     return True
+
+
+def _is_a_held_market_closed(desk: Desk) -> bool:
+    """
+    Tell whether something that we hold cannot be sold by the rules as we know them, or we know none of its rules.
+
+    The universe is refreshed rarely, and a market that opened again meanwhile would keep our lot until then. In the
+    first cycle nothing is known yet: exits come before the universe.
+    """
+    known, dust_usd = desk.memory.catalogue, desk.settings.policy.risk.dust_threshold_usd
+    held = (known.get(lot.product_id) for lot in desk.book.ledger.lots.values() if lot.cost >= dust_usd)
+    return not known or any(product is None or product.blocked_by is not None or product.post_only for product in held)
 
 
 def _report_open_exits(cycle: Cycle, desk: Desk) -> None:

@@ -239,6 +239,19 @@ def test_dust_is_no_risk_and_what_is_more_but_below_the_minimum_is_said() -> Non
     assert placed(steps(lot=enough, product=CHEAP)).size == Decimal("0.1")
 
 
+@pytest.mark.parametrize("bid", ["98", "104"])
+def test_dust_is_left_alone_also_when_its_price_is_beyond_every_guard(bid: str) -> None:
+    """Else it would be due in every minute for ever, and never sold."""
+    dust, enough = (make_lot(BTC, quantity=size) for size in ("0.0096", "0.1"))
+    beyond = make_quote(BTC, bid=bid, ask="110")
+
+    assert refused(steps(lot=dust, product=CHEAP, quote=beyond)) is Unprotected.DUST
+    assert refused(steps(lot=enough, product=CHEAP, quote=beyond)) in (
+        Unprotected.PRICE_AT_STOP,
+        Unprotected.PRICE_AT_TARGET,
+    )
+
+
 @pytest.mark.parametrize("product", [make_product(BTC, blocked_by="offline"), make_product(BTC, post_only=True)])
 def test_a_market_that_takes_no_guard_is_named(product: Product) -> None:
     assert refused(steps(product=product)) is Unprotected.MARKET_CLOSED
