@@ -229,11 +229,13 @@ class Witness:
             if base == "USD" or held <= 0:
                 continue
             naked = held - self._offered(base, self.exchange.orders())
-            value = naked * (self._price(base) or self.books.cost[base] / held)
+            price = self._price(base) or self.books.cost[base] / held
+            value = naked * price
             if value > self._limits.dust:
                 unbooked = held - self.journal.coins.get(base, ZERO)
+                is_known = (naked - unbooked) * price > self._limits.dust
                 slot = int((minute - timedelta(minutes=1)).timestamp()) // 60
-                why = "commanded" if self._bared_in == before else "known" if naked > unbooked else "unseen"
+                why = "commanded" if self._bared_in == before else "known" if is_known else "unseen"
                 self.seen.naked.append(Naked(slot=slot, base=base, quantity=naked, value=value, why=why))
 
     def _offered(self, base: str, records: Sequence[OrderRecord]) -> Decimal:
