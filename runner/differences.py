@@ -11,6 +11,7 @@ from core.model.orders import Balance, ClientOrderId, Order, OrderReport
 ORDER_LOST = "order_lost"
 ORDER_ALIVE = "order_alive"
 ABSENT_ORDER_FILLED = "absent_order_filled"
+FILL_ORDER_DIFFERS = "fill_order_differs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +28,11 @@ def compare_with_intent(order: Order, report: OrderReport) -> list[Difference]:
     """
     Compare what the exchange returned for an id with what we meant, field by field (design 7).
 
-    A kind of order that we never send, or a stop price that is not told, is a difference like any other.
+    A kind of order that we never send, or a stop price that is not told, is a difference like any other. Another name
+    means that the exchange's id, by which we asked, is that of somebody else's order.
     """
     pairs = (
+        ("order_name_differs", order.client_order_id, report.client_order_id),
         ("order_product_differs", str(order.product_id), str(report.product_id)),
         ("order_side_differs", order.side.value, report.side.value),
         ("order_type_differs", order.order_type.value, _type_of(report)),

@@ -15,7 +15,7 @@ from core.model.portfolio import OrderState
 from core.model.records import FillBooked
 from core.ports import Broker, Clock
 from runner.bookkeeper import Bookkeeper
-from runner.differences import ABSENT_ORDER_FILLED, Difference, about_order
+from runner.differences import ABSENT_ORDER_FILLED, FILL_ORDER_DIFFERS, Difference, about_order
 
 FILLS_OVERLAP = timedelta(minutes=10)
 """Fills are asked for again from this much before the last one: late ones must not be missed."""
@@ -91,6 +91,11 @@ class FillBooking:
 
     def _book_fill(self, fill: Fill) -> None:
         state = self._state(fill.client_order_id)
+        if state is not None and state.order_id not in (None, fill.order_id):
+            # The exchange told us another id when it took the order: which one is ours, a person must find out.
+            ours = f"order {state.order_id}"
+            self._notice(about_order(FILL_ORDER_DIFFERS, fill.client_order_id, ours, f"fill of order {fill.order_id}"))
+            return
         if state is not None and state.outcome in (Outcome.ABSENT, Outcome.NOT_SENT, Outcome.REJECTED):
             said = about_order(ABSENT_ORDER_FILLED, fill.client_order_id, state.outcome.value, f"fill {fill.fill_id}")
             self._notice(said)

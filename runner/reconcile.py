@@ -62,6 +62,7 @@ class Reconciler:
         self._settle_span = timedelta(seconds=unknown_settle_seconds)
         self._owner_shares_account = owner_shares_account
         self._empty_looks: dict[ClientOrderId, int] = {}
+        self._contradicted: dict[ClientOrderId, None] = {}
         self._noticed: list[Difference] = []
         self._fills = FillBooking(broker=broker, book=book, clock=clock, accept=self._accept, notice=self._notice)
         self._balances_differed = False
@@ -103,6 +104,10 @@ class Reconciler:
             is_full = state.filled_size == state.order.size
             if not state.is_unknown and (is_full or state.order.client_order_id in followed):
                 self._noticed += self._follow(state, None)
+
+    def is_contradicted(self, key: ClientOrderId) -> bool:
+        """Tell whether the exchange last showed an order otherwise than meant: its id may be somebody else's (L9)."""
+        return key in self._contradicted
 
     def take_noticed(self) -> tuple[Difference, ...]:
         """Return what was found wrong since this was last asked, outside of `run`."""
@@ -150,8 +155,11 @@ class Reconciler:
         if report is None:
             return self._not_found(state)
         self._empty_looks.pop(key, None)
+        self._contradicted.pop(key, None)
         differences = compare_with_intent(state.order, report)
-        if not differences and report.status.is_final and report.filled_size == state.filled_size:
+        if differences:
+            self._contradicted[key] = None
+        elif report.status.is_final and report.filled_size == state.filled_size:
             self._close(key, report.status)
         return differences
 

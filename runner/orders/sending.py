@@ -93,7 +93,15 @@ class Sender:
             return self._note(order, Outcome.NOT_SENT, None, str(error))
         except OrderOutcomeUnknown as error:
             return self._note(order, Outcome.UNKNOWN, None, str(error))
+        if self._is_taken(order_id):
+            return self._note(order, Outcome.UNKNOWN, None, f"the answer names {order_id}, another order of ours")
         return self._note(order, Outcome.ACCEPTED, order_id, "")
+
+    def _is_taken(self, order_id: OrderId) -> bool:
+        """Tell whether an id of the exchange is that of an order before: then the answer is about that one."""
+        ledger = self._book.ledger
+        known = (ledger.open_orders, ledger.closed_orders)
+        return any(state.order_id == order_id for states in known for state in states.values())
 
     def _note(self, order: Order, outcome: Outcome, order_id: OrderId | None, reason: str) -> Answer:
         self._book.record(
@@ -128,11 +136,15 @@ class Sender:
         return self.look_until_final(ids)
 
     def _cancel(self, ids: Sequence[ClientOrderId]) -> None:
-        """Ask for the cancel of orders whose id at the exchange is known: an UNKNOWN one has to be found first."""
+        """
+        Ask for the cancel of orders whose id at the exchange is known: an UNKNOWN one has to be found first.
+
+        An id under which the exchange showed something else may be somebody else's order, which is not touched (L9).
+        """
         order_ids = []
         for key in ids:
             order_id = self._book.ledger.open_orders[key].order_id
-            if order_id is not None:
+            if order_id is not None and not self._reconciler.is_contradicted(key):
                 order_ids.append(order_id)
                 self._book.record(CancelRequested(at=self._clock.now(), client_order_id=key), durable=False)
         if not order_ids:

@@ -135,7 +135,8 @@ class _Pass:
         alive = [item for item in [*self.resting, *buys] if item.outcome not in DEAD and item.filled < item.size]
         alive.sort(key=lambda item: (item.size - item.filled) * Decimal(item.order["limit_price"]))
         alive.sort(key=lambda item: item.at, reverse=True)
-        alive.sort(key=lambda item: item.outcome != "UNKNOWN")
+        if (reconcile or {}).get("unknown_orders"):
+            alive.sort(key=lambda item: item.outcome != "UNKNOWN")
         if reconcile is not None:
             guards = sum(item["guards"] for item in body["protection"] or ())
             self.resting = alive[: max(reconcile.get("open_orders", 0) - guards, 0)]

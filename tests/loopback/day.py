@@ -13,7 +13,8 @@ from collections import Counter
 from dataclasses import fields
 from pathlib import Path
 
-from tests.loopback.runs import Outcome, Plan, run, storms_for
+from tests.loopback.runs import Outcome, Plan, run
+from tests.loopback.storms import LIES, STORMS
 
 SHOWN = 40
 
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
             seed=seed,
             cycles=given.cycles,
             over_sockets=not given.in_process,
-            storms=storms_for(over_sockets=not given.in_process, lies=given.lies) if given.faults else {},
+            storms={**(STORMS if given.faults else {}), **({"lies": LIES} if given.lies else {})},
             calm_minutes=given.calm,
             lag_seconds=given.lag,
             products_change=given.faults,

@@ -36,6 +36,7 @@ def violations(desk: LiveDesk, *, at_rest: bool) -> list[str]:
     desk.witness.finish()
     desk.witness.journal.read_on()
     found = [
+        *([f"not_finished: {desk.gave_up}"] if desk.gave_up else []),
         *desk.witness.problems,
         *_ids(desk),
         *_orders_as_meant(desk),

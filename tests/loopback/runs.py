@@ -10,7 +10,7 @@ from pathlib import Path
 from runner.adapters.simulated_coinbase.behaviour import Behaviour, DuplicateAnswer, Lags
 from tests.loopback.live_desk import LiveDesk, open_live_desk
 from tests.loopback.oracle import lines_of, violations
-from tests.loopback.storms import LIES, SLOW, STORMS, Rules, storms_of
+from tests.loopback.storms import Rules, storms_of
 from tests.loopback.troubles import cut_power_often, random_segments, touch_kill_files, trouble_products
 
 CALM_MINUTES = 15
@@ -122,13 +122,3 @@ def _outcome(plan: Plan, desk: LiveDesk, products: Counter[str], kills: Counter[
         kills=kills,
         owner=desk.owner.did,
     )
-
-
-def storms_for(*, over_sockets: bool, lies: bool = False) -> Mapping[str, Rules]:
-    """Return the kinds of storms that a run can afford: those that take time are for virtual time only."""
-    kinds = dict(STORMS)
-    if not over_sockets:
-        kinds["slow answers"] = SLOW
-    if lies:
-        kinds["lies"] = LIES
-    return kinds

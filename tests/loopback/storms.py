@@ -85,15 +85,13 @@ STORMS: Mapping[str, Rules] = {
         Fault.BOOK_ONE_SIDED: (0.05, _ANY),
         Fault.BOOK_CROSSED: (0.05, _ANY),
     },
+    "slow answers": {
+        Fault.LATE_ANSWER: (0.1, _ANY),
+        Fault.DRIPPED_BODY: (0.05, _ANY),
+        Fault.DRIPPED_HEADERS: (0.05, _ANY),
+        Fault.ENDLESS_BODY: (0.02, _ANY),
+    },
 }
-
-SLOW: Rules = {
-    Fault.LATE_ANSWER: (0.1, _ANY),
-    Fault.DRIPPED_BODY: (0.05, _ANY),
-    Fault.DRIPPED_HEADERS: (0.05, _ANY),
-    Fault.ENDLESS_BODY: (0.02, _ANY),
-}
-"""Faults that cost their time: in virtual time it is free, over a socket it is real."""
 
 LIES: Rules = {Fault.OTHER_ORDER: (0.3, _ORDERS), Fault.ORDER_ALTERED: (0.3, _LOOKS)}
 """The exchange says that another order is ours: the bot must notice, and may stop for good."""
