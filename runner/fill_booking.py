@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
+from core.errors import BrokerUnavailable
 from core.model.orders import ClientOrderId, Fill, OrderId, OrderKey, OrderReport, Outcome
 from core.model.portfolio import OrderState
 from core.model.records import FillBooked
@@ -70,6 +71,8 @@ class FillBooking:
         """
         Book what is new.
 
+        A fill that counts as foreign is asked about again: an order of ours may have been found since, under its id.
+
         Raises:
             BrokerUnavailable: The fills, or the order of one of them, could not be read; the others are booked.
         """
@@ -77,17 +80,26 @@ class FillBooking:
         times = [state.intent_at for state in ledger.open_orders.values()]
         since = min([*times, ledger.fills_cursor or self._known_since])
         ours: Mapping[OrderId, ClientOrderId] | None = None
+        not_told: BrokerUnavailable | None = None
         for fill in self._broker.fills(since - FILLS_OVERLAP):
-            if fill.fill_id in self._book.ledger.fill_ids or fill.fill_id in self._foreign_fills:
+            if fill.fill_id in self._book.ledger.fill_ids:
                 continue
             if ours is None:
                 ours = self._ids_by_order_id()
             key = fill.client_order_id or ours.get(fill.order_id, NO_CLIENT_ID)
+            if self._state(key) is None and fill.fill_id in self._foreign_fills:
+                continue
             if self._state(key) is None:
-                key = self._owner(fill)
-                ours = None
+                try:
+                    key = self._owner(fill)
+                except BrokerUnavailable as error:
+                    not_told = error
+                    continue
+                ours = None if key else ours
             if key:
                 self._book_fill(replace(fill, client_order_id=key))
+        if not_told is not None:
+            raise not_told
 
     def _book_fill(self, fill: Fill) -> None:
         state = self._state(fill.client_order_id)

@@ -1,6 +1,7 @@
 """An order whose answer was lost: UNKNOWN until there is evidence, never sent twice (L3, L4)."""
 
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 from tests.scenarios.stage import ETH, MONDAY, fills, orders, set_stage, with_faults
@@ -62,6 +63,34 @@ def test_one_that_never_arrived_is_called_absent_only_when_it_can_no_longer_live
     assert absent["reconcile"]["resolved"][0]["outcome"] == "ABSENT"
     assert absent["slot"] - sent_slot >= 3  # 19 s of life and 150 s of settling, and three looks
     assert len(made[0].submitted) == len({order.client_order_id for order in made[0].submitted})
+
+
+def test_a_fill_that_was_seen_before_its_order_could_be_found_is_ours_once_it_is(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path, {"policy.execution.unknown_settle_seconds": 600})
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+    stage.market.move(ETH, -0.3, at_minute=2.02)
+
+    def lose() -> None:
+        made[0].lose_answers = 1
+        made[0].names_no_client = True
+        made[0].before_submit = lambda order: made[0].lost.append(order.client_order_id)
+        made[0].shows_cash = Decimal(10_000)
+
+    def find_again() -> None:
+        made[0].lost.clear()
+        made[0].shows_cash = None
+        made[0].before_submit = lambda _order: None
+
+    stage.clock.at(1.6, lose)
+    stage.clock.at(6.5, find_again)
+
+    lines = stage.play(8)
+
+    assert sum(line["reconcile"].get("foreign_fills", 0) for line in lines) == 1  # so it looked after three looks
+    assert len(fills(lines[7:], "BUY")) == 1
+    assert lines[7]["protection"][0]["guarded"] == lines[7]["portfolio"]["positions"][0]["quantity"]
+    assert lines[7]["reconcile"]["unknown_orders"] == 0
 
 
 def test_an_entry_that_the_exchange_keeps_beyond_its_end_is_cancelled_again(tmp_path: Path) -> None:
