@@ -132,16 +132,19 @@ def blocked_exit(item: ExitBlocked) -> Json:
 
 
 def protection_section(ledger: Ledger, due: Sequence[ExitDue]) -> list[Json] | None:
-    """Say of each lot how much of it live guards at the exchange cover, and of what kind; None when there is no lot."""
+    """
+    Say of each lot how much of it live guards at the exchange cover, and of what kind; None when there is no lot.
+
+    In the order of the portfolio's positions.
+    """
     leaving = [item.lot_id for item in due]
     return [
         {
-            "lot": lot.lot_id,
             "guarded": plain(guarded_quantity(ledger, lot.lot_id)),
             "guard": "+".join(dict.fromkeys(state.order.order_type.value for state in live_guards(ledger, lot.lot_id)))
             or None,
             "guards": len(guards_of(ledger, lot.lot_id)),
-            "flattening": lot.exit_reason is not None or lot.lot_id in leaving,
+            **({"flattening": True} if lot.exit_reason is not None or lot.lot_id in leaving else {}),
         }
         for lot in ledger.lots.values()
     ] or None

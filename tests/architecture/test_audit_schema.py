@@ -68,6 +68,7 @@ NOT_IN_A_QUIET_DAY = {
     "error.type",
     "error.message",
     "execution.not_sent[]",
+    "protection[].flattening",
     "reconcile.foreign_fills",
     "reconcile.foreign_orders",
     "portfolio.oversold",

@@ -30,7 +30,7 @@ def _text(report: Report) -> str:
         "status": dict(report.statuses),
         "orders": dict(report.orders),
         "fills": dict(report.fills),
-        "exit orders": dict(report.exits),
+        "positions closed by": dict(report.exits),
         "fees, realised": f"{report.fees}, {report.realised}",
         "held against the schema": f"{report.checked_by_schema} lines",
         "violations": len(report.violations),

@@ -192,7 +192,7 @@ def _count(report: Report, line: Line) -> None:
     report.statuses[str(line.body.get("status"))] += 1
     report.orders.update(order["order_type"] for order in orders)
     report.fills.update(fill["side"] for fill in fills)
-    report.exits.update(order["reason"] for order in orders if order["purpose"] == "exit")
+    report.exits.update(fill["closes"] for fill in fills if "closes" in fill)
     if _is_quiet(line.body):
         report.longest_quiet = max(report.longest_quiet, line.size)
 

@@ -53,15 +53,7 @@ def test_a_guard_comes_with_the_entry_and_equals_it(tmp_path: Path) -> None:
     price = sum(Decimal(fill["price"]) * Decimal(fill["size"]) for fill in fills([line])) / Decimal(guard["size"])
     assert Decimal(guard["stop_price"]) == pytest.approx(price * Decimal("0.98"), abs=Decimal("0.01"))
     assert Decimal(guard["limit_price"]) == pytest.approx(price * Decimal("1.04"), abs=Decimal("0.01"))
-    assert line["protection"] == [
-        {
-            "lot": guard["lot"],
-            "guarded": guard["size"],
-            "guard": "bracket",
-            "guards": 1,
-            "flattening": False,
-        }
-    ]
+    assert line["protection"] == [{"guarded": guard["size"], "guard": "bracket", "guards": 1}]
 
 
 def test_where_nothing_takes_time_nothing_is_ever_unprotected(tmp_path: Path) -> None:

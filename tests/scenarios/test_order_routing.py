@@ -171,7 +171,7 @@ def test_an_exit_without_buyers_goes_lower_with_each_attempt_and_never_below_its
     assert prices[0] == pytest.approx(bid * Decimal("0.985"), abs=Decimal("0.02"))
     assert min(Decimal(order["limit_price"]) for order in attempts) >= bid * Decimal("0.95") - Decimal("0.02")
     assert stage.alerts("exit_incomplete")
-    assert all(item["flattening"] for line in lines[8:] for item in line["protection"] or [])
+    assert all(item.get("flattening") for line in lines[8:] for item in line["protection"] or [])
 
 
 def test_an_exit_that_is_not_proven_over_is_not_repeated(tmp_path: Path) -> None:

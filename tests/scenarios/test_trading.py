@@ -128,16 +128,6 @@ def test_a_dry_run_decides_and_sends_nothing(tmp_path: Path) -> None:
     assert not [event for event in stage.journal() if event["kind"] == "INTENT"]
 
 
-def test_live_is_refused_and_says_what_is_missing(tmp_path: Path) -> None:
-    stage = set_stage(tmp_path)
-
-    error = stage.refused(mode=Mode.LIVE)
-
-    assert error.exit_code == 77
-    assert "certificate" in str(error)
-    assert not stage.data.exists()
-
-
 def test_a_falling_market_is_not_bought_by_what_goes_with_the_trend(tmp_path: Path) -> None:
     stage = set_stage(tmp_path, {"signals.strategies.mean_reversion.enabled": False})
     stage.market.move(ETH, -3.0, at_minute=1.5)
