@@ -101,7 +101,6 @@ class Entries:
             and wish.requotes_left > 0
             and self._left_of(wish) is not None
             and not self._protector.has_due
-            and not self._sender.is_killed()
             and not self._sender.is_too_late(cycle)
         )
 

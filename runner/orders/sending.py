@@ -57,6 +57,9 @@ class Sender:
 
     def is_too_late(self, cycle: Cycle) -> bool:
         """Tell whether no further entry may be sent in this cycle, and note why."""
+        if self.is_killed():
+            cycle.end(Reason.KILL_SWITCH)
+            return True
         if self._stop_reason() is not None:
             cycle.end(Reason.STOPPING)
             return True

@@ -75,6 +75,25 @@ def test_guards_at_the_exchange_stay_and_sell_while_the_bot_is_stopped(tmp_path:
     assert not [event for event in stage.journal() if event["kind"] == "CANCEL"][3:]  # of the entry's quotes only
 
 
+def test_touched_while_an_entry_fills_what_is_bought_gets_no_guard_and_that_is_said(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    stage.buy_one(ETH)
+    stage.market.move(ETH, -0.3, at_minute=2.02)
+    stage.clock.at(2.02, lambda: stage.market.set_volume(ETH, 12.0))
+    stage.clock.at(2.05, stage.kill_file.touch)
+    stage.clock.at(3.5, stage.kill_file.unlink)
+
+    lines = stage.play(5)
+
+    guards = [[order for order in orders([line]) if order["purpose"] == "protection"] for line in lines]
+    assert fills(lines[2:3], "BUY")
+    assert [len(sent) for sent in guards[2:]] == [1, 0, 1]  # before the file was there, and after it
+    assert lines[2]["risk"]["refused"] == []  # under the switch nobody even tried
+    assert "kill switch" in stage.alerts("unprotected")[0]
+    assert lines[3]["unprotected_seconds"] > 50
+    assert lines[4]["protection"][0]["guarded"] == lines[4]["portfolio"]["positions"][0]["quantity"]
+
+
 def test_cancel_all_takes_the_guards_away_and_says_what_is_naked(tmp_path: Path) -> None:
     stage = set_stage(tmp_path)
     stage.buy_one(ETH)

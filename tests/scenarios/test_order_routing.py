@@ -74,6 +74,7 @@ def test_a_quote_that_is_not_proven_over_has_no_successor(tmp_path: Path) -> Non
     lines = stage.play(3)
 
     assert len(_entries(lines)) == 1
+    assert lines[-1]["risk"]["refused"] == []  # nobody even tried
 
 
 def test_what_a_quote_filled_is_taken_off_the_next_one(tmp_path: Path) -> None:
