@@ -16,7 +16,7 @@ from tests.independent_checker import Report, check
 from tests.program_runs import DAY_CYCLES, SIMULATED_DAY, Line, Run, figures, run_program, run_together
 
 QUIET_LINE_BYTES_MAX = 2_600
-"""A minute without triggers, up to five positions held and guarded. The names that every line carries are half of it."""
+"""A minute without triggers, five positions held and guarded. The names that every line carries are half of it."""
 
 DAY_BYTES_MAX = 4_600_000
 """The simulated market fires in most minutes; a day of the recorded candles is below 3 MB."""
