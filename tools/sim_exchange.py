@@ -6,6 +6,7 @@ bot against it. Ends with 0 on Ctrl+C, 2 on wrong usage, 69 when the port is tak
 """
 
 import argparse
+import json
 import os
 import re
 import shlex
@@ -41,8 +42,8 @@ from runner.terminal import complain, say
 
 ROOT = Path(__file__).resolve().parent.parent
 EXIT_CANNOT_WRITE = 73
-WARM_UP = timedelta(hours=12)
-"""A replay starts this far into its data: the volume of the hours before sets depth and turnover."""
+WARM_UP = timedelta(hours=25)
+"""A replay starts this far into its data: the bot decides nothing about a coin without a day of its history."""
 
 LAGS = ("order", "fills", "balances", "pending", "cancel")
 
@@ -83,6 +84,9 @@ def main(arguments: Sequence[str]) -> int:
         except OSError as error:
             complain(f"❌ {error.filename} cannot be written: {error.strerror}. Choose another --dir or --key-file")
             return EXIT_CANNOT_WRITE
+        except ConfigError as error:
+            complain(f"❌ {error}")
+            return int(error.exit_code)
         _announce(options, server.url, key, place)
         _wait_for_the_end()
     _sum_up(exchange)
@@ -94,7 +98,12 @@ def main(arguments: Sequence[str]) -> int:
 
 def _open(settings: Settings, options: argparse.Namespace) -> tuple[SimulatedCoinbase, AccountKey]:
     clock = SystemClock()
-    key = make_key(f"exchange {options.seed}", can_transfer=options.can_transfer)
+    key = make_key(
+        f"exchange {options.seed}",
+        can_trade=not options.view_only,
+        can_transfer=options.can_transfer,
+        portfolio_id=f"00000000-0000-4000-8000-{options.seed % 10**12:012}",  # another seed is another account
+    )
     faults = FaultPlan(options.seed)
     for fault, probability in options.fault:
         faults.add(fault, probability)
@@ -131,6 +140,10 @@ def _market(settings: Settings, options: argparse.Namespace, clock: SystemClock)
     recorded = SystemClock()
     replay = open_replay(Path(path), app.market_model, recorded.now)
     now = clock.now()
+    if replay.first_start + WARM_UP >= replay.end:
+        raise ConfigError(
+            f"{path}: its candles span no more than {WARM_UP // timedelta(hours=1)} hours; use longer files"
+        )
     span = (now - replay.first_start - WARM_UP) // timedelta(minutes=1) * timedelta(minutes=1)
     recorded.start_at(now - span)
     return ShiftedMarket(replay.market, span)
@@ -151,17 +164,31 @@ def _write_place(options: argparse.Namespace, key: AccountKey, url: str) -> _Pla
     place = _Place(folder=folder.resolve(), key_file=(options.key_file or folder / "key.json").resolve())
     _write_key(place.key_file, key.key_file())
     shutil.copytree(options.config_dir, place.config_dir, dirs_exist_ok=True)
-    app = place.config_dir / "app.yaml"
-    text = app.read_text("utf-8")
-    for name, value in (
-        ("market", '"coinbase"'),
-        ("read_only", "false"),
-        ("api_url", f'"{url}"'),
-        ("key_file", f'"{place.key_file}"'),
-    ):
-        text = re.sub(rf"^  {name}:.*$", f"  {name}: {value}".replace("\\", r"\\"), text, count=1, flags=re.M)
-    app.write_text(text, "utf-8")
+    _lead_here(place.config_dir, url, place.key_file)
     return place
+
+
+def _lead_here(config_dir: Path, url: str, key_file: Path) -> None:
+    """
+    Let a configuration point to this exchange, and nothing else of it change, its comments neither.
+
+    Raises:
+        ConfigError: Its app.yaml is not laid out like the shipped one; a bot would go elsewhere, with real orders.
+    """
+    wanted = {"market": "coinbase", "read_only": False, "api_url": url, "key_file": str(key_file)}
+    path = config_dir / "app.yaml"
+    text = path.read_text("utf-8")
+    for name, value in wanted.items():
+        line = f"  {name}: {json.dumps(value)}".replace("\\", r"\\")
+        text = re.sub(rf"^  {name}:.*$", line, text, count=1, flags=re.M)
+    path.write_text(text, "utf-8")
+    found = settings_of(load_documents(config_dir)).app.exchange
+    wrong = [name for name, value in wanted.items() if getattr(found, name) != value]
+    if wrong:
+        raise ConfigError(
+            f"{path}: exchange.{wrong[0]} cannot be set, because the file is not laid out like config/app.yaml (a line "
+            "for each key); use another --config-dir"
+        )
 
 
 def _write_key(path: Path, text: str) -> None:
@@ -230,7 +257,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Run a simulated Coinbase on 127.0.0.1, with a self-made key and no real money.",
     )
     parser.add_argument("--port", type=_port, default=0, metavar="N", help="0, the default: any that is free")
-    parser.add_argument("--seed", type=int, default=7, metavar="N", help="of prices, faults and key (7)")
+    parser.add_argument("--seed", type=int, default=7, metavar="N", help="of prices, faults, key and account (7)")
     parser.add_argument("--market", type=_market_name, default="simulated", metavar="simulated|replay:PATH")
     parser.add_argument("--products", type=int, default=60, metavar="N", help="of the simulated market (60)")
     parser.add_argument("--filler-products", type=int, default=0, metavar="N", help="rows that nobody trades (0)")
@@ -243,6 +270,7 @@ def _parser() -> argparse.ArgumentParser:
         "--lag", type=_lag, action="append", default=[], metavar="NAME=SECONDS", help=f"of {', '.join(LAGS)}"
     )
     parser.add_argument("--clock-skew", type=float, default=0.0, metavar="S", help="the exchange's clock is ahead by")
+    parser.add_argument("--view-only", action="store_true", help="give the key no right to trade")
     parser.add_argument("--can-transfer", action="store_true", help="give the key the right to withdraw")
     parser.add_argument("--control", action="store_true", help="serve /sim/state, /sim/faults, ... on the same port")
     parser.add_argument("--dir", type=Path, metavar="D", help="for key, configuration, data and logs (a new one)")

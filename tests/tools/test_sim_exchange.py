@@ -18,7 +18,7 @@ import pytest
 
 from runner.adapters.configuration.settings_files import load_documents, settings_of
 from runner.adapters.simulated_coinbase.faults import Fault
-from tests.config_files import ROOT
+from tests.config_files import ROOT, shipped_documents, write_config
 from tests.fakes.candle_data import random_candles, write_candles
 from tools.sim_exchange import main
 
@@ -178,3 +178,38 @@ def test_a_market_that_cannot_be_had_ends_with_78(
 ) -> None:
     assert main(arguments) == 78
     assert words in capsys.readouterr().err
+
+
+def test_a_configuration_that_cannot_be_led_here_is_refused_and_not_left_leading_elsewhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = write_config(tmp_path / "on one line", shipped_documents())
+
+    code = main(["--dir", str(tmp_path / "sim"), "--config-dir", str(config), "--products", "2"])
+
+    error = capsys.readouterr().err
+    assert code == 78
+    assert "exchange.market cannot be set" in error
+    assert error.count("\n") == 1
+
+
+def test_a_recording_of_a_day_is_too_short_to_warm_up_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_candles(tmp_path / "SOL-USD_1m.csv", random_candles(25 * 60))
+
+    code = main(["--dir", str(tmp_path / "sim"), "--market", f"replay:{tmp_path}"])
+
+    assert code == 78
+    assert "span no more than 25 hours" in capsys.readouterr().err
+
+
+def test_what_was_asked_with_a_key_is_counted_apart(tmp_path: Path) -> None:
+    with running(tmp_path, "--products", "2", "--control") as exchange:
+        exchange.get("/api/v3/brokerage/time")
+        request = urllib.request.Request(  # noqa: S310
+            f"{exchange.url}/api/v3/brokerage/market/products", headers={"Authorization": "Bearer of.no.use"}
+        )
+        urllib.request.urlopen(request, timeout=5).close()  # noqa: S310
+
+        state = exchange.get("/sim/state")
+
+    assert (sum(state["requests"].values()), state["signed_requests"]) == (2, 1)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from runner.adapters.simulated_coinbase.order_rows import PORTFOLIO_ID
 from runner.wire import HttpRequest
 
 ISSUER = "cdp"
@@ -31,13 +32,14 @@ class Verify(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """One key of the account, with its rights."""
+    """One key of the account, with its rights, and the portfolio that it is bound to."""
 
     name: str
     verify: Verify
     can_view: bool = True
     can_trade: bool = True
     can_transfer: bool = False
+    portfolio_id: str = PORTFOLIO_ID
 
 
 class Access:
@@ -67,6 +69,11 @@ class Access:
         if not _claims_hold(claims, key, request, now.timestamp()):
             return None
         return key if key.verify.accepts(signature, f"{parts[0]}.{parts[1]}".encode()) else None
+
+
+def is_signed(request: HttpRequest) -> bool:
+    """Tell whether a request carries a token, whatever it is worth."""
+    return _bearer(request.headers) != ""
 
 
 def _bearer(headers: Mapping[str, str]) -> str:

@@ -55,7 +55,7 @@ class AccountAnswers:
                     "can_view": key.can_view,
                     "can_trade": key.can_trade,
                     "can_transfer": key.can_transfer,
-                    "portfolio_uuid": PORTFOLIO_ID,
+                    "portfolio_uuid": key.portfolio_id,
                     "portfolio_type": "DEFAULT",
                 }
             )

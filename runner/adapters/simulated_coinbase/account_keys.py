@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from runner.adapters.simulated_coinbase.access import ApiKey
+from runner.adapters.simulated_coinbase.order_rows import PORTFOLIO_ID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +36,25 @@ class AccountKey:
         return f"AccountKey({self.name!r})"
 
 
-def make_key(seed: str = "rehearsal", *, can_trade: bool = True, can_transfer: bool = False) -> AccountKey:
+def make_key(
+    seed: str = "rehearsal",
+    *,
+    can_trade: bool = True,
+    can_transfer: bool = False,
+    portfolio_id: str = PORTFOLIO_ID,
+) -> AccountKey:
     """Make a P-256 key (ES256); the same seed makes the same key."""
     number = int.from_bytes(hashlib.sha256(f"p256 {seed}".encode()).digest()) >> 1
     private = ec.derive_private_key(number, ec.SECP256R1())
     secret = private.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
     name = _name(seed)
-    key = ApiKey(name=name, verify=_P256(private.public_key()), can_trade=can_trade, can_transfer=can_transfer)
+    key = ApiKey(
+        name=name,
+        verify=_P256(private.public_key()),
+        can_trade=can_trade,
+        can_transfer=can_transfer,
+        portfolio_id=portfolio_id,
+    )
     return AccountKey(name=name, secret=secret, api_key=key)
 
 

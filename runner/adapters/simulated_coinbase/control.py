@@ -109,6 +109,7 @@ def state_of(exchange: SimulatedCoinbase) -> dict[str, object]:
         },
         "book_faults": exchange.books.faults(),
         "requests": {endpoint.value: number for endpoint, number in exchange.traffic.requests.items()},
+        "signed_requests": exchange.traffic.signed,
         "bytes": {"in": exchange.traffic.bytes_in, "out": exchange.traffic.bytes_out},
         "faults": {fault.value: number for fault, number in exchange.faults.counts.items()},
     }

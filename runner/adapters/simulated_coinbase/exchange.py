@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
 
-from runner.adapters.simulated_coinbase.access import Access, ApiKey
+from runner.adapters.simulated_coinbase.access import Access, ApiKey, is_signed
 from runner.adapters.simulated_coinbase.account_answers import AccountAnswers
 from runner.adapters.simulated_coinbase.answers import (
     Answer,
@@ -54,9 +54,10 @@ _TRADING = (Endpoint.CREATE, Endpoint.CANCEL)
 
 @dataclass(slots=True)
 class Traffic:
-    """What was asked so far: requests by endpoint, and bytes of the bodies."""
+    """What was asked so far: requests by endpoint, how many carried a token, and bytes of the bodies."""
 
     requests: Counter[Endpoint]
+    signed: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
 
@@ -247,6 +248,7 @@ class SimulatedCoinbase:
 
     def _count(self, endpoint: Endpoint, request: HttpRequest, answer: Answer) -> None:
         self.traffic.requests[endpoint] += 1
+        self.traffic.signed += is_signed(request)
         self.traffic.bytes_in += len(request.body)
         self.traffic.bytes_out += len(answer.response.body)
 
