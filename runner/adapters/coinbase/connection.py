@@ -1,6 +1,8 @@
 """Builds the API of one run: limiter, transport, client."""
 
 import random
+import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -71,6 +73,10 @@ def connect(
 def _client(transport: Transport, authority: str, credentials: Credentials | None) -> Client:
     if credentials is None:
         return PlainClient(transport, authority)
-    from runner.adapters.coinbase.signed_client import SignedClient  # noqa: PLC0415 - 18 MB for those with a key
+    # What guesses the encoding of a text is 3 MB of tables, and we read bytes. requests does without, and warns of it.
+    sys.modules.setdefault("charset_normalizer", None)  # type: ignore[arg-type]  # None: it cannot be imported
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from runner.adapters.coinbase.signed_client import SignedClient  # noqa: PLC0415 - 15 MB for those with a key
 
     return SignedClient(transport, authority, credentials)

@@ -1,7 +1,7 @@
 """
 Requests signed by the official SDK: its client makes paths and tokens, everything below is our transport.
 
-Importing this module loads the SDK, requests and cryptography (some 18 MB): only a run that has a key does.
+Importing this module loads the SDK, requests and cryptography (some 15 MB): only a run that has a key does.
 """
 
 import io
