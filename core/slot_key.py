@@ -32,6 +32,7 @@ def attempts_made(
         1
         for states in (ledger.open_orders, ledger.closed_orders)
         for state in states.values()
-        if (state.slot, state.order.purpose, state.order.product_id) == (slot, purpose, product_id)
+        if state.slot == slot  # first: nearly all are of other slots
+        and (state.order.purpose, state.order.product_id) == (purpose, product_id)
         and lot_id in (None, state.order.lot_id)
     )

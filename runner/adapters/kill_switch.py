@@ -14,8 +14,8 @@ class FileKillSwitch:
     """Look for one file. Nothing is remembered between two looks: the file itself is the latch."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._path = data_dir / FILE_NAME
-        self._folder = data_dir
+        self._path = str(data_dir / FILE_NAME)  # not a Path: the file is looked for several times a cycle
+        self._folder = str(data_dir)
 
     def read(self) -> KillCommand | None:
         """
