@@ -81,6 +81,9 @@ class Protector:
         """Place one guard; return whether to go on with the lot."""
         answer = self._sender.place(planned, planning, cycle)
         if answer.is_accepted:
+            self._sender.settle(
+                [planned.order.client_order_id]
+            )  # accepted is not yet resting: it may have FAILED since
             return True
         is_rejected = answer.outcome is Outcome.REJECTED
         if is_rejected and is_kind_unsupported(answer.reason) and planning.note_unsupported(planned.order):

@@ -14,7 +14,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from tests.loopback.runs import Outcome, Plan, run
-from tests.loopback.storms import LIES, STORMS
+from tests.loopback.storms import LIES, STEADY, STORMS
 
 SHOWN = 40
 
@@ -39,11 +39,12 @@ def main(arguments: list[str] | None = None) -> int:
             cycles=given.cycles,
             over_sockets=not given.in_process,
             storms={**(STORMS if given.faults else {}), **({"lies": LIES} if given.lies else {})},
+            steady=STEADY if given.faults else {},
             calm_minutes=given.calm,
             lag_seconds=given.lag,
-            products_change=given.faults,
-            kills=given.hard,
-            power_cuts=given.hard,
+            products_every=35.0 if given.faults else None,
+            kills_every=45.0 if given.hard else None,
+            cuts_every=60.0 if given.hard else None,
             stops_every=120.0 if given.hard else None,
         )
         began = time.monotonic()

@@ -19,6 +19,7 @@ class Written:
     at: datetime
     outcomes: list[str] = field(default_factory=list)
     closed_as: str | None = None
+    filled: Decimal = Decimal(0)
 
     @property
     def client_order_id(self) -> str:
@@ -37,6 +38,12 @@ class Written:
     def is_open(self) -> bool:
         """Tell whether the bot may take it for alive."""
         return self.closed_as is None and (self.is_unresolved or self.outcomes[-1] == "ACCEPTED")
+
+    @property
+    def may_sell(self) -> Decimal:
+        """Return how much the bot believes that this order still offers at the exchange; 0 for a buy."""
+        is_offered = self.order["side"] == "SELL" and self.is_open and not self.is_unresolved
+        return Decimal(self.order["size"]) - self.filled if is_offered else Decimal(0)
 
 
 class JournalTail:
@@ -86,4 +93,5 @@ class JournalTail:
         self.fills[fill["fill_id"]] = fill
         base = str(fill["product_id"]).partition("-")[0]
         size = Decimal(fill["size"])
+        self.intents[fill["client_order_id"]].filled += size
         self.coins[base] = self.coins.get(base, Decimal(0)) + (size if fill["side"] == "BUY" else -size)

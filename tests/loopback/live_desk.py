@@ -7,7 +7,7 @@ on the real wire. Only time is virtual: bot and exchange share one clock, which 
 
 import contextlib
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -37,7 +37,6 @@ from runner.wiring import Configuration, load_configuration, open_desk
 from tests.config_files import shipped_documents, write_config
 from tests.fakes.scripted_clock import ScriptedClock
 from tests.loopback.owner import CASH, COINS, Owner
-from tests.loopback.storms import Storm, schedule
 from tests.loopback.wires import BreakableWire, PowerCut
 from tests.loopback.witness import Limits, Witness
 from tests.profiles import BUSY
@@ -84,9 +83,6 @@ class LiveDesk:
     def minutes(self) -> float:
         """Return how many minutes have passed since the beginning."""
         return (self.clock.now() - MONDAY).total_seconds() / 60
-
-    def plan(self, storms: Sequence[Storm]) -> None:
-        schedule(storms, self.exchange.faults, self.at)
 
     def keep_owner_busy(self, minutes: int, *, every: float = 6.0) -> None:
         """Let the owner do something now and then."""

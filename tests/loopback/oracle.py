@@ -19,6 +19,9 @@ from tests.independent_checker import check
 from tests.loopback.exchange_books import EXACT, OWNER, ZERO
 from tests.loopback.live_desk import CAPITAL, LiveDesk
 
+UNAWARE_MINUTES_MAX = 8
+"""A storm lasts five minutes at most; while nothing can be read, nothing can be known."""
+
 KINDS = {
     "limit_post_only": Kind.LIMIT,
     "limit_ioc": Kind.LIMIT,
@@ -44,6 +47,7 @@ def violations(desk: LiveDesk, *, at_rest: bool) -> list[str]:
         *(f"exchange_books: {fault}" for fault in desk.exchange.books.faults()),
         *_audit(desk),
         *_silent_nakedness(desk),
+        *_lasting_nakedness(desk),
     ]
     if at_rest:
         found += [*_fills(desk), *_cash_and_coins(desk), *_settled(desk)]
@@ -194,6 +198,16 @@ def _silent_nakedness(desk: LiveDesk) -> Iterator[str]:
             continue
         if not _owns_up(line, naked.base):
             yield f"silently_naked: {naked} and its line says nothing of it"
+
+
+def _lasting_nakedness(desk: LiveDesk) -> Iterator[str]:
+    """What the bot could not know, it must have found out a few minutes later."""
+    seen = {
+        (naked.slot, naked.base) for naked in desk.witness.seen.naked if naked.why in ("unseen", "believed guarded")
+    }
+    for slot, base in sorted(seen):
+        if all((slot + later, base) in seen for later in range(UNAWARE_MINUTES_MAX + 1)):
+            yield f"unaware: {base} is unguarded since slot {slot}, {UNAWARE_MINUTES_MAX} minutes later nobody knows"
 
 
 def _owns_up(line: Mapping[str, Any], base: str) -> bool:

@@ -10,8 +10,8 @@ from pathlib import Path
 from runner.adapters.simulated_coinbase.behaviour import Behaviour, DuplicateAnswer, Lags
 from tests.loopback.live_desk import LiveDesk, open_live_desk
 from tests.loopback.oracle import lines_of, violations
-from tests.loopback.storms import Rules, storms_of
-from tests.loopback.troubles import cut_power_often, random_segments, touch_kill_files, trouble_products
+from tests.loopback.storms import Rules, schedule, storms_of
+from tests.loopback.troubles import cut_power_often, random_moments, touch_kill_files, trouble_products
 
 CALM_MINUTES = 15
 """So long before the end nothing goes wrong any more: by then everything must be settled."""
@@ -19,17 +19,23 @@ CALM_MINUTES = 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a run is made of. `lag_seconds`: how late the exchange shows fills; the other lags go with it."""
+    """
+    What a run is made of.
+
+    `lag_seconds`: how late the exchange shows fills; the other lags go with it. `..._every`: minutes from one to the
+    next on average, None for never.
+    """
 
     seed: int
     cycles: int
     over_sockets: bool = False
     storms: Mapping[str, Rules] = field(default_factory=dict)
+    steady: Rules = field(default_factory=dict)
     calm_minutes: float = 12.0
     lag_seconds: float = 0.0
-    products_change: bool = False
-    kills: bool = False
-    power_cuts: bool = False
+    products_every: float | None = None
+    kills_every: float | None = None
+    cuts_every: float | None = None
     stops_every: float | None = None
 
 
@@ -68,14 +74,20 @@ def run(plan: Plan, folder: Path) -> Outcome:
     """Play a plan in a folder of its own and judge it."""
     with _open(plan, folder) as desk:
         desk.keep_owner_busy(plan.cycles)
-        stormy = plan.cycles - CALM_MINUTES
-        desk.plan(storms_of(plan.seed, stormy, plan.storms, calm=plan.calm_minutes) if plan.storms else ())
-        products = trouble_products(desk, plan.cycles) if plan.products_change else Counter()
-        kills = touch_kill_files(desk, plan.cycles) if plan.kills else Counter()
-        if plan.power_cuts:
-            cut_power_often(desk, plan.cycles)
-        every = plan.stops_every or 10 * plan.cycles
-        for minute in random_segments(desk.draw, plan.cycles, every=every):
+        bad = plan.cycles - CALM_MINUTES
+        if plan.storms:
+            storms = storms_of(plan.seed, bad, plan.storms, calm=plan.calm_minutes)
+            schedule(storms, plan.steady, bad, desk.exchange.faults, desk.at)
+        products: Counter[str] = Counter()
+        if plan.products_every is not None:
+            products = trouble_products(desk, bad, every=plan.products_every)
+        kills: Counter[str] = Counter()
+        if plan.kills_every is not None:
+            kills = touch_kill_files(desk, bad, every=plan.kills_every)
+        if plan.cuts_every is not None:
+            cut_power_often(desk, bad, every=plan.cuts_every)
+        stops = [] if plan.stops_every is None else random_moments(desk.draw, bad, every=plan.stops_every)
+        for minute in (*stops, plan.cycles):
             desk.play_through(minute)
         return _outcome(plan, desk, products, kills)
 

@@ -53,6 +53,7 @@ STORMS: Mapping[str, Rules] = {
         Fault.UNAVAILABLE: (0.1, _ANY),
         Fault.REDIRECT: (0.03, _ANY),
     },
+    "401 and 403": {Fault.UNAUTHORIZED: (0.1, _ANY), Fault.FORBIDDEN: (0.1, _ANY)},
     "connections": {
         Fault.REFUSED: (0.05, _ANY),
         Fault.RESET_BEFORE: (0.05, _ANY),
@@ -93,6 +94,27 @@ STORMS: Mapping[str, Rules] = {
     },
 }
 
+LOSING = (
+    Fault.LOST_AFTER,
+    Fault.LOST_BEFORE,
+    Fault.RESET_AFTER,
+    Fault.GATEWAY_TIMEOUT_AFTER,
+    Fault.BAD_GATEWAY_AFTER,
+    Fault.RATE_LIMITED_AFTER,
+    Fault.ACCEPTED_LATE,
+)
+
+STEADY: Rules = {
+    **dict.fromkeys(LOSING, (0.02, _POSTS)),
+    Fault.SUCCESS_WITHOUT_ID: (0.02, _ORDERS),
+    Fault.REJECT_WITH_ID: (0.02, _ORDERS),
+    Fault.FAILED_LATER: (0.02, _ORDERS),
+    Fault.POST_ONLY_REJECT: (0.05, _ORDERS),
+    Fault.CANCEL_REFUSED: (0.05, _CANCELS),
+    Fault.CANCEL_FORGOTTEN: (0.05, _CANCELS),
+}
+"""What happens to orders and cancels also between the storms."""
+
 LIES: Rules = {Fault.OTHER_ORDER: (0.3, _ORDERS), Fault.ORDER_ALTERED: (0.3, _LOOKS)}
 """The exchange says that another order is ours: the bot must notice, and may stop for good."""
 
@@ -113,22 +135,31 @@ def storms_of(seed: int, minutes: int, kinds: Mapping[str, Rules], *, calm: floa
     names = list(kinds)
     draw.shuffle(names)
     found: list[Storm] = []
-    moment = draw.uniform(3.0, 6.0)
+    moment = draw.uniform(1.0, 3.0)
     while moment < minutes:
         name = names[len(found) % len(names)]
-        end = moment + draw.uniform(2.0, 5.0)
+        end = min(moment + draw.uniform(2.0, 5.0), minutes)
         found.append(Storm(begin=moment, end=end, name=name, rules=kinds[name]))
         moment = end + draw.uniform(0.5, 1.5) * calm
     return found
 
 
-def schedule(storms: Sequence[Storm], faults: FaultPlan, at: Callable[[float, Callable[[], None]], None]) -> None:
-    """Enter storms into a diary."""
+def schedule(
+    storms: Sequence[Storm],
+    steady: Rules,
+    minutes: float,
+    faults: FaultPlan,
+    at: Callable[[float, Callable[[], None]], None],
+) -> None:
+    """Enter storms into a diary, and what is steady between them; after so many minutes there is peace."""
 
-    def begin(storm: Storm) -> None:
-        for fault, (probability, endpoints) in storm.rules.items():
+    def rage(*rules: Rules) -> None:
+        faults.clear()
+        for fault, (probability, endpoints) in (item for some in rules for item in some.items()):
             faults.add(fault, probability, endpoints)
 
+    at(0.0, lambda: rage(steady))
     for storm in storms:
-        at(storm.begin, lambda storm=storm: begin(storm))  # type: ignore[misc]
-        at(storm.end, faults.clear)
+        at(storm.begin, lambda storm=storm: rage(storm.rules, steady))  # type: ignore[misc]
+        at(storm.end, lambda: rage(steady))
+    at(minutes, faults.clear)

@@ -11,16 +11,19 @@ from runner.adapters.simulated_coinbase.routes import Endpoint
 from tests.loopback.live_desk import LiveDesk
 
 KILL_TEXTS = ("", "stop", "cancel-all")
+LONGEST_MINUTES = 12.0
+"""No trouble lasts longer, so none begins later than this before the end of the bad part."""
+
 REQUESTS_OF_A_CYCLE = 40
 """About so many requests a busy minute has: a moment among them is drawn."""
 
 
-def trouble_products(desk: LiveDesk, minutes: int, *, every: float = 35.0) -> Counter[str]:
+def trouble_products(desk: LiveDesk, minutes: int, *, every: float) -> Counter[str]:
     """Delist, flag or change a product now and then, rather one that is held; each is restored a while later."""
     done: Counter[str] = Counter()
     moment = desk.draw.uniform(0.3, 1.0) * every
-    while moment < minutes - 30:
-        until = moment + desk.draw.uniform(2.0, 12.0)
+    while moment < minutes - LONGEST_MINUTES:
+        until = moment + desk.draw.uniform(2.0, LONGEST_MINUTES)
         desk.at(moment, _trouble(desk, desk.draw.choice(list(_CHANGES)), until, done))
         moment = until + desk.draw.uniform(0.5, 1.5) * every
     return done
@@ -71,7 +74,7 @@ def _a_product(desk: LiveDesk) -> ProductId:
     return desk.draw.choice(held if held and desk.draw.random() < 0.7 else listed)
 
 
-def touch_kill_files(desk: LiveDesk, minutes: int, *, every: float = 45.0) -> Counter[str]:
+def touch_kill_files(desk: LiveDesk, minutes: int, *, every: float) -> Counter[str]:
     """
     Touch the kill file now and then, at any request of a cycle or in a wait, and remove it minutes later.
 
@@ -94,7 +97,7 @@ def touch_kill_files(desk: LiveDesk, minutes: int, *, every: float = 45.0) -> Co
 
     desk.witness.after_request = after_request
     moment = desk.draw.uniform(0.2, 0.6) * every
-    while moment < minutes - 30:
+    while moment < minutes - LONGEST_MINUTES:
         if desk.draw.random() < 0.7:
             within = desk.draw.randrange(1, REQUESTS_OF_A_CYCLE)
             desk.at(moment, lambda within=within: armed.update({"in": within}))  # type: ignore[misc]
@@ -111,20 +114,20 @@ def _remove_kill_file(desk: LiveDesk, armed: dict[str, int]) -> None:
     desk.kill_file.unlink(missing_ok=True)
 
 
-def cut_power_often(desk: LiveDesk, minutes: int, *, every: float = 60.0) -> None:
+def cut_power_often(desk: LiveDesk, minutes: int, *, every: float) -> None:
     """Let the process end now and then at any request, before it leaves or after the exchange has acted on it."""
     moment = desk.draw.uniform(0.2, 1.0) * every
-    while moment < minutes - 30:
+    while moment < minutes - LONGEST_MINUTES:
         after, late = desk.draw.randrange(1, REQUESTS_OF_A_CYCLE), desk.draw.random() < 0.6
         desk.at(moment, lambda after=after, late=late: desk.wire.cut_power(after_requests=after, after_the_answer=late))  # type: ignore[misc]
         moment += desk.draw.uniform(0.5, 1.5) * every
 
 
-def random_segments(draw: random.Random, minutes: int, *, every: float) -> list[float]:
-    """Return the minutes at which the bot is stopped in order and started again; the last is the end."""
+def random_moments(draw: random.Random, minutes: int, *, every: float) -> list[float]:
+    """Return minutes about so far apart."""
     moments: list[float] = []
     moment = draw.uniform(0.5, 1.5) * every
-    while moment < minutes - 30:
+    while moment < minutes:
         moments.append(moment)
         moment += draw.uniform(0.5, 1.5) * every
-    return [*moments, float(minutes)]
+    return moments

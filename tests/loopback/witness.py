@@ -33,8 +33,8 @@ class Naked:
     """
     Coins of the bot that no order of its guarded or sold at the end of a minute.
 
-    `why`: `unseen` when the bot had no way to know of them yet, `commanded` when a kill file of that minute said
-    cancel-all, else `known`.
+    `why`: `commanded` when a kill file of that minute said cancel-all; `unseen` when the bot had no way to know of them
+    yet; `believed guarded` when it had been told of a guard that is gone since; else `known`.
     """
 
     slot: int
@@ -91,6 +91,8 @@ class Witness:
         self._limits = limits
         self._minute: datetime | None = None
         self._bared_in: datetime | None = None
+        self._kill_seen_in: datetime | None = None
+        self._faults_so_far = 0
         self._known_orders: dict[str, None] = {}
 
     def answer(self, request: HttpRequest) -> Answer:
@@ -225,18 +227,39 @@ class Witness:
         self._judge_orders()
         self.journal.read_on()
         self.seen.minutes += 1
+        slot = int((minute - timedelta(minutes=1)).timestamp()) // 60
+        is_bared = self._bared_in == before
         for base, held in list(self.books.bot.flows.items()):
-            if base == "USD" or held <= 0:
-                continue
-            naked = held - self._offered(base, self.exchange.orders())
-            price = self._price(base) or self.books.cost[base] / held
-            value = naked * price
-            if value > self._limits.dust:
-                unbooked = held - self.journal.coins.get(base, ZERO)
-                is_known = (naked - unbooked) * price > self._limits.dust
-                slot = int((minute - timedelta(minutes=1)).timestamp()) // 60
-                why = "commanded" if self._bared_in == before else "known" if is_known else "unseen"
-                self.seen.naked.append(Naked(slot=slot, base=base, quantity=naked, value=value, why=why))
+            if base != "USD" and held > 0:
+                self._judge_cover(base, held, slot, is_bared=is_bared)
+        if self._kill_seen_in is not None and self._kill_seen_in < before and self._is_calm():
+            self._judge_kill()
+        self._kill_seen_in = (self._kill_seen_in or minute) if self._kill_file.exists() else None
+        self._faults_so_far = self.exchange.faults.counts.total()
+
+    def _judge_cover(self, base: str, held: Decimal, slot: int, *, is_bared: bool) -> None:
+        offered = self._offered(base, self.exchange.orders())
+        naked, price = held - offered, self._price(base) or self.books.cost[base] / held
+        if naked * price <= self._limits.dust:
+            return
+        unbooked = held - self.journal.coins.get(base, ZERO)
+        believed = sum((item.may_sell for item in self.journal.intents.values() if item.base == base), ZERO) - offered
+        if is_bared:
+            why = "commanded"
+        elif (naked - unbooked) * price <= self._limits.dust:
+            why = "unseen"
+        else:
+            why = "believed guarded" if (naked - unbooked - believed) * price <= self._limits.dust else "known"
+        self.seen.naked.append(Naked(slot=slot, base=base, quantity=naked, value=naked * price, why=why))
+
+    def _is_calm(self) -> bool:
+        return self.exchange.faults.counts.total() == self._faults_so_far
+
+    def _judge_kill(self) -> None:
+        """A whole minute after the kill file appeared, with an exchange that answers, no buy is open (L5)."""
+        for record in self.exchange.orders():
+            if self._is_bots(record) and record.order.side is Side.BUY and not record.status.is_final:
+                self._find("buy_open_under_kill", f"{record.order_id} is open a minute after the kill file appeared")
 
     def _offered(self, base: str, records: Sequence[OrderRecord]) -> Decimal:
         return sum(

@@ -157,3 +157,11 @@ def test_a_key_does_not_print_its_secret() -> None:
     assert KEY.secret not in repr(KEY)
     assert "PRIVATE" not in repr(KEY)
     assert make_key("a").name == make_key("a").name != make_key("b").name
+
+
+def test_tokens_may_be_judged_by_another_clock_than_the_markets() -> None:
+    """The official SDK stamps them in real time, also for a bot in virtual time."""
+    venue, long_ago = make_venue(token_now=lambda: NOON - timedelta(days=500)), NOW - 500 * 86400
+
+    assert ask(venue, make_token("GET", PATH, now=long_ago)) == 200
+    assert ask(venue, make_token("GET", PATH, now=NOW)) == 401

@@ -1,9 +1,9 @@
 """The simulated exchange on a scripted market at noon, asked in bytes and without any code of the bot's client."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -124,6 +124,7 @@ def make_venue(
     keys: Sequence[AccountKey] = (KEY,),
     products: Sequence[ProductId] = (BTC, ETH),
     level_size: str = "1000",
+    token_now: Callable[[], datetime] | None = None,
 ) -> VenueDesk:
     """Each product at 100, quoted 99.95 / 100.05; 10 coins trade each second."""
     clock = VirtualClock(NOON)
@@ -139,6 +140,7 @@ def make_venue(
         keys=[key.api_key for key in keys],
         faults=faults,
         behaviour=behaviour,
+        token_now=token_now,
     )
     return VenueDesk(clock=clock, market=market, exchange=exchange)
 

@@ -1,0 +1,89 @@
+"""
+LIVE against the exchange's own books: the whole program, bad days included, and nothing may be wrong afterwards.
+
+The runs are played once and read by all tests. Longer ones: `python -m tests.loopback.day --help`.
+"""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from runner.adapters.simulated_coinbase.faults import Fault
+from tests.loopback.runs import Outcome, Plan, run
+from tests.loopback.storms import LIES, STEADY, STORMS
+
+PLANS = {
+    "clean over sockets": Plan(seed=7, cycles=90, over_sockets=True),
+    "storms over sockets": Plan(seed=8, cycles=100, over_sockets=True, storms=STORMS, steady=STEADY, calm_minutes=1.0),
+    "kill files": Plan(seed=9, cycles=90, storms=STORMS, steady=STEADY, calm_minutes=4.0, kills_every=9.0),
+    "power cuts and stops": Plan(
+        seed=10, cycles=100, storms=STORMS, steady=STEADY, calm_minutes=2.0, cuts_every=8.0, stops_every=30.0
+    ),
+    "products that go, late fills": Plan(
+        seed=11, cycles=120, storms=STORMS, steady=STEADY, calm_minutes=2.0, lag_seconds=3.0, products_every=6.0
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+    return {name: run(plan, tmp_path_factory.mktemp("live")) for name, plan in PLANS.items()}
+
+
+@pytest.fixture(scope="module")
+def faults(outcomes: dict[str, Outcome]) -> Counter[str]:
+    return sum((outcome.faults for outcome in outcomes.values()), Counter())
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_nothing_is_wrong_with(name: str, outcomes: dict[str, Outcome]) -> None:
+    assert outcomes[name].violations == []
+
+
+def test_a_clean_hour_trades_and_leaves_no_coin_unguarded(outcomes: dict[str, Outcome]) -> None:
+    clean = outcomes["clean over sockets"]
+
+    assert clean.naked_minutes == Counter()
+    assert (clean.alerts, clean.breakers) == (Counter(), Counter())
+    assert clean.fills > 10
+    assert clean.orders.keys() == {"entry", "protection", "exit"}
+    assert sum(clean.owner.values()) > 5
+
+
+@pytest.mark.parametrize("name", [name for name in PLANS if name != "clean over sockets"])
+def test_between_the_storms_there_is_trade(name: str, outcomes: dict[str, Outcome]) -> None:
+    assert outcomes[name].fills > 5
+    assert sum(outcomes[name].faults.values()) > 50
+
+
+def test_every_fault_struck(faults: Counter[str]) -> None:
+    lies = {Fault.OTHER_ORDER, Fault.ORDER_ALTERED}
+
+    assert [fault.value for fault in Fault if fault not in lies and not faults[fault.value]] == [], faults
+
+
+def test_what_may_happen_to_an_order_did_happen(outcomes: dict[str, Outcome]) -> None:
+    happened = {
+        "found after its answer was lost": sum(outcome.unknown_found for outcome in outcomes.values()),
+        "proven absent": sum(outcome.unknown_absent for outcome in outcomes.values()),
+        "rejected": sum(outcome.outcomes["REJECTED"] for outcome in outcomes.values()),
+        "power cut": outcomes["power cuts and stops"].crashes,
+        "stop": outcomes["power cuts and stops"].starts - outcomes["power cuts and stops"].crashes,
+        "kill file": sum(outcomes["kill files"].kills.values()),
+        "product trouble": sum(outcomes["products that go, late fills"].products.values()),
+    }
+
+    assert all(count >= 2 for count in happened.values()), happened
+
+
+def test_an_exchange_that_names_somebody_elses_order_as_ours_stops_the_bot_and_nothing_else(tmp_path: Path) -> None:
+    """Not all can be settled then, but no order of the owner is touched, and a person is told."""
+    outcome = run(Plan(seed=50, cycles=60, storms={"lies": LIES}, calm_minutes=5.0), tmp_path)
+
+    settled = ("fill_missing", "cash_differs", "coins_differ", "open_here_only", "still_naked")
+    assert [text for text in outcome.violations if not text.startswith(settled)] == []
+    assert outcome.faults[Fault.OTHER_ORDER.value] == 1
+    assert outcome.states["HALTED"] > 10
+    assert outcome.alerts["account_differs"] > 10
+    assert outcome.refused_starts == Counter()
