@@ -187,24 +187,36 @@ Key = tuple[int, str, str]
 
 
 def decisions(played: Played) -> dict[int, Line]:
-    """Return what each slot saw and decided, by slot: nothing of it depends on names of orders."""
+    """Return what each slot saw and decided, with every amount; nothing of it depends on names of orders."""
     return {line["slot"]: _decision(line) for line in played.lines()}
 
 
 def _decision(line: Line) -> Line:
     risk = line["risk"] or {"approved": [], "refused": []}
+    as_they_are = (
+        "status",
+        "no_trade_reason",
+        "regime",
+        "triggers",
+        "proposals",
+        "breakers",
+        "trading_state",
+        "alerts",
+    )
+    exits = [{name: item[name] for name in ("reason", "blocked_by", "observed", "limit")} for item in line["exits"]]
+    return {**{name: line[name] for name in as_they_are}, **risk, "exits": exits}
+
+
+def gist(decision: Line) -> Line:
+    """Return a decision without its amounts: what was done with which product and why."""
     return {
-        "status": line["status"],
-        "no_trade_reason": line["no_trade_reason"],
-        "regime": line["regime"],
-        "triggers": line["triggers"],
-        "proposals": line["proposals"],
-        "approved": risk["approved"],
-        "refused": risk["refused"],
-        "exits": [(item["reason"]) for item in line["exits"]],
-        "breakers": line["breakers"],
-        "trading_state": line["trading_state"],
-        "alerts": line["alerts"],
+        "no_trade_reason": decision["no_trade_reason"],
+        "triggers": [(item["product"], item["type"]) for item in (decision["triggers"] or {"top": []})["top"]],
+        "proposals": [(item["product"], item["strategy"]) for item in (decision["proposals"] or {"made": []})["made"]],
+        "approved": [item["product"] for item in decision["approved"]],
+        "refused": [(item["product"], item["reason"]) for item in decision["refused"]],
+        "exits": [item["reason"] for item in decision["exits"]],
+        "trading_state": decision["trading_state"],
     }
 
 
