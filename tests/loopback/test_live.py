@@ -16,7 +16,7 @@ from tests.loopback.storms import LIES, STEADY, STORMS
 PLANS = {
     "clean over sockets": Plan(seed=7, cycles=90, over_sockets=True),
     "storms over sockets": Plan(seed=8, cycles=100, over_sockets=True, storms=STORMS, steady=STEADY, calm_minutes=1.0),
-    "kill files": Plan(seed=9, cycles=90, storms=STORMS, steady=STEADY, calm_minutes=4.0, kills_every=9.0),
+    "kill files": Plan(seed=9, cycles=120, storms=STORMS, steady=STEADY, calm_minutes=9.0, kills_every=5.0),
     "power cuts and stops": Plan(
         seed=10, cycles=100, storms=STORMS, steady=STEADY, calm_minutes=2.0, cuts_every=8.0, stops_every=30.0
     ),

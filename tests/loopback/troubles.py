@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from core.model.market import Product, ProductId
@@ -76,12 +76,13 @@ def _a_product(desk: LiveDesk) -> ProductId:
 
 def touch_kill_files(desk: LiveDesk, minutes: int, *, every: float) -> Counter[str]:
     """
-    Touch the kill file now and then, at any request of a cycle or in a wait, and remove it minutes later.
+    Touch the kill file now and then and remove it minutes later.
 
-    Counted by what the exchange had just been asked.
+    It comes in a wait, at any request of a cycle, or in the middle of an order's life: when the exchange has just
+    answered to one, or to a cancel. Counted by what the exchange had just been asked.
     """
     touched: Counter[str] = Counter()
-    armed: dict[str, int] = {}
+    armed: list[_Armed] = []
 
     def touch(where: str) -> None:
         desk.kill_file.parent.mkdir(parents=True, exist_ok=True)
@@ -89,27 +90,38 @@ def touch_kill_files(desk: LiveDesk, minutes: int, *, every: float) -> Counter[s
         touched[where] += 1
 
     def after_request(_number: int, endpoint: Endpoint) -> None:
-        if "in" in armed:
-            armed["in"] -= 1
-            if armed["in"] <= 0:
-                del armed["in"]
+        if armed and armed[0].endpoint in (None, endpoint):
+            armed[0].requests -= 1
+            if armed[0].requests <= 0:
+                armed.clear()
                 touch(endpoint.value)
 
     desk.witness.after_request = after_request
     moment = desk.draw.uniform(0.2, 0.6) * every
     while moment < minutes - LONGEST_MINUTES:
-        if desk.draw.random() < 0.7:
-            within = desk.draw.randrange(1, REQUESTS_OF_A_CYCLE)
-            desk.at(moment, lambda within=within: armed.update({"in": within}))  # type: ignore[misc]
-        else:
+        kind = desk.draw.choice(("wait", "any", "order", "cancel", "order"))
+        if kind == "wait":
             desk.at(moment, lambda: touch("a wait"))
-        until = moment + desk.draw.uniform(1.2, 5.0)
+        else:
+            endpoint = {"order": Endpoint.CREATE, "cancel": Endpoint.CANCEL}.get(kind)
+            within = desk.draw.randrange(1, 4 if endpoint else REQUESTS_OF_A_CYCLE)
+            one = _Armed(within, endpoint)
+            desk.at(moment, lambda one=one: armed.append(one))  # type: ignore[misc]
+        until = moment + desk.draw.uniform(1.2, 8.0)
         desk.at(until, lambda: _remove_kill_file(desk, armed))
         moment = until + desk.draw.uniform(0.5, 1.5) * every
     return touched
 
 
-def _remove_kill_file(desk: LiveDesk, armed: dict[str, int]) -> None:
+@dataclass(slots=True)
+class _Armed:
+    """The kill file comes after so many requests to an endpoint (None: to any)."""
+
+    requests: int
+    endpoint: Endpoint | None
+
+
+def _remove_kill_file(desk: LiveDesk, armed: list[_Armed]) -> None:
     armed.clear()
     desk.kill_file.unlink(missing_ok=True)
 
