@@ -33,7 +33,7 @@ from runner.audit_sections import (
     universe_section,
     utc,
 )
-from runner.cycle import Cycle, Reason, Standing, Status
+from runner.cycle import Cycle, Failure, Reason, Standing, Status
 from runner.schedule import Tick
 
 SCHEMA_VERSION = 2
@@ -171,8 +171,8 @@ def _head(tick: Tick, started_at: datetime, run: RunFacts) -> Json:
     }
 
 
-def _error(error: BaseException) -> Json:
-    return {"type": type(error).__name__, "message": str(error)[:300]}
+def _error(error: Failure) -> Json:
+    return {"type": error.kind, "message": error.message[:300]}
 
 
 def _latencies(cycle: Cycle) -> dict[str, float]:

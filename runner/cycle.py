@@ -66,6 +66,14 @@ class OrderNote:
     limit: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """An unexpected exception in words, without this run's secrets."""
+
+    kind: str
+    message: str
+
+
 @dataclass(slots=True, kw_only=True)
 class Cycle:
     """The working record of one cycle. Stages fill it; `runner.audit_line` turns it into the line."""
@@ -76,7 +84,7 @@ class Cycle:
     clock: Clock
     began: float
     reason: Reason | None = None
-    error: BaseException | None = None
+    error: Failure | None = None
     stage_seconds: dict[str, float] = field(default_factory=dict)
     universe: Universe | None = None
     universe_refreshed: bool = False

@@ -91,7 +91,11 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """Everything that the stages of a cycle use. Built by the wiring; the stages build nothing."""
+    """
+    Everything that the stages of a cycle use. Built by the wiring; the stages build nothing.
+
+    `redact` takes this run's secrets out of a text.
+    """
 
     settings: Settings
     run: RunFacts
@@ -117,6 +121,7 @@ class Desk:
     is_virtual: bool
     ends_at: datetime | None
     clock_skew: Callable[[], float | None] = lambda: None
+    redact: Callable[[str], str] = str
     memory: Memory = field(default_factory=Memory)
 
     def alert(self, code: str, key: str, severity: Severity, message: str) -> None:

@@ -271,6 +271,7 @@ def _desk(
         is_virtual=world.is_virtual,
         ends_at=world.ends_at,
         clock_skew=world.clock_skew or _no_skew,
+        redact=world.redact or str,
     )
 
 

@@ -120,6 +120,7 @@ def _open(settings: Settings, options: argparse.Namespace) -> tuple[SimulatedCoi
             lags=Lags(**{name: timedelta(seconds=seconds) for name, seconds in options.lag}),
             clock_skew=timedelta(seconds=options.clock_skew),
             filler_products=options.filler_products,
+            quotes_tokens=options.quote_tokens,
         ),
     )
     return exchange, key
@@ -272,6 +273,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--clock-skew", type=float, default=0.0, metavar="S", help="the exchange's clock is ahead by")
     parser.add_argument("--view-only", action="store_true", help="give the key no right to trade")
     parser.add_argument("--can-transfer", action="store_true", help="give the key the right to withdraw")
+    parser.add_argument("--quote-tokens", action="store_true", help='let every "no" repeat the token of the request')
     parser.add_argument("--control", action="store_true", help="serve /sim/state, /sim/faults, ... on the same port")
     parser.add_argument("--dir", type=Path, metavar="D", help="for key, configuration, data and logs (a new one)")
     parser.add_argument("--key-file", type=Path, metavar="F", help="where to write the key (D/key.json)")

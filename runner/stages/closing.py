@@ -9,7 +9,7 @@ from core.model.orders import LotId
 from core.model.records import FillBooked, Intent, Marked
 from core.ports import Severity
 from runner.audit_line import audit_line, status_of
-from runner.cycle import Cycle, Reason, Standing, Status
+from runner.cycle import Cycle, Failure, Reason, Standing, Status
 from runner.desk import Desk
 from runner.stages import views
 from runner.stages.guards import report_differences
@@ -17,7 +17,7 @@ from runner.stages.guards import report_differences
 
 def note_exception(cycle: Cycle, desk: Desk, error: Exception) -> None:
     """Keep an unexpected exception for the line and for the breaker; the traceback goes to the log."""
-    cycle.error = error
+    cycle.error = Failure(kind=type(error).__name__, message=desk.redact(str(error)))
     cycle.end(Reason.EXCEPTION)
     desk.memory.exceptions.append(desk.clock.now())
     desk.log.error("cycle of slot %s ended by %s", cycle.tick.slot, type(error).__name__, exc_info=error)

@@ -14,9 +14,11 @@ from runner.adapters.coinbase.coinbase_broker import CoinbaseBroker
 from runner.adapters.coinbase.coinbase_market import CoinbaseMarket
 from runner.adapters.coinbase.credentials import Credentials, load_credentials
 from runner.adapters.coinbase.http_wire import HttpWire
+from runner.adapters.coinbase.redaction import Redactor
 from runner.adapters.coinbase.venue_time import VenueTime
 from runner.adapters.kill_switch import FileKillSwitch
 from runner.adapters.log_files import logger_of
+from runner.adapters.process_secrecy import keep_secret
 from runner.adapters.system_clock import SystemClock
 from runner.api_health import ApiHealth
 from runner.options import RunOptions
@@ -61,7 +63,7 @@ def open_public(
         StartRefused: There is a key, but an unsafe or unusable one.
     """
     clock = clock or SystemClock()
-    credentials = load_credentials(settings.app.exchange.key_file, environ)
+    credentials = _credentials(settings, environ)
     venue = _venue(settings, options, clock, wire, credentials, read_only=True)
     _must_answer(venue, settings)
     rates = None if credentials is None else _account_rates(venue, clock)
@@ -95,7 +97,7 @@ def open_live(
         MarketDataUnavailable, BrokerUnavailable: The exchange does not answer.
     """
     clock = clock or SystemClock()
-    credentials = load_credentials(settings.app.exchange.key_file, environ)
+    credentials = _credentials(settings, environ)
     refuse_live_unless_ready(settings, options, has_key=credentials is not None)
     venue = _venue(settings, options, clock, wire, credentials, read_only=settings.app.exchange.read_only)
     _must_answer(venue, settings)
@@ -114,6 +116,14 @@ def open_live(
         owner_shares_account=True,
         **_watched(venue),
     )
+
+
+def _credentials(settings: Settings, environ: Mapping[str, str]) -> Credentials | None:
+    """Return the key, with which the process becomes one that keeps a secret; None without one."""
+    credentials = load_credentials(settings.app.exchange.key_file, environ)
+    if credentials is not None:
+        keep_secret(Redactor(credentials.to_hide()).redact)
+    return credentials
 
 
 def _venue(

@@ -92,10 +92,12 @@ class Bot:
         """Run a process on these folders until it ends by itself."""
         return ended(self.start(more, command=command, environment=environment))
 
-    def start_and_wait(self, more: Sequence[str], lines: int = 1) -> subprocess.Popen[str]:
+    def start_and_wait(
+        self, more: Sequence[str], lines: int = 1, *, environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
         """Start, and return when so many new audit lines are there."""
         wanted = self.count_lines() + lines
-        process = self.start(more)
+        process = self.start(more, environment=environment)
         wait_until(lambda: self.count_lines() >= wanted, process)
         return process
 

@@ -182,7 +182,7 @@ class CoinbaseApi:
         """Return the object of a 2xx; raise what any other answer means."""
         status = response.status
         try:
-            body = parse(response.body)
+            body = parse(self._without_secrets(response.body))
         except StrictJsonError:
             body = None
         if 200 <= status < 300 and isinstance(body, dict):
@@ -200,6 +200,10 @@ class CoinbaseApi:
 
     def _body_text(self, response: HttpResponse) -> str:
         return self._quotable(response.body[:BODY_READ_MAX].decode("utf-8", "replace"))
+
+    def _without_secrets(self, body: bytes) -> bytes:
+        """Redact what an order was answered: its words go into records, and a server may repeat what it was sent."""
+        return self._redact(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
     def _quotable(self, text: str) -> str:
         """Make foreign text fit for a message: no secret, no control character, not long."""

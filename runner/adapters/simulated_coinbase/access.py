@@ -71,6 +71,12 @@ class Access:
         return key if key.verify.accepts(signature, f"{parts[0]}.{parts[1]}".encode()) else None
 
 
+def said_of_itself(request: HttpRequest) -> str:
+    """Return the token of a request and the name of the key that it claims, as text; blank without a token."""
+    token = _bearer(request.headers)
+    return f"Bearer {token} of {_json_of(token.partition('.')[0]).get('kid')}" if token else ""
+
+
 def is_signed(request: HttpRequest) -> bool:
     """Tell whether a request carries a token, whatever it is worth."""
     return _bearer(request.headers) != ""

@@ -37,7 +37,8 @@ class Behaviour:
     `public_cache`: so long the public twins repeat an answer (3). `public_rate`, `private_rate`: requests a second
     above which 429 is answered; None: never. `open_stands_alone`: order_status=OPEN with another is refused (2.13).
     `id_memory`: so long a client_order_id is remembered; None: for ever. `filler_products`: rows of other quote
-    currencies that make the product list as long as the real one. `answers_late_by`, `acts_late_by`, `drips_every`:
+    currencies that make the product list as long as the real one. `quotes_tokens`: every "no" repeats, in each of its
+    texts, the token and the key's name that came with the request. `answers_late_by`, `acts_late_by`, `drips_every`:
     what the faults `late_answer`, `accepted_late` and the drips mean.
     """
 
@@ -50,6 +51,7 @@ class Behaviour:
     private_rate: int | None = None
     open_stands_alone: bool = True
     filler_products: int = 0
+    quotes_tokens: bool = False
     accounts_page: int = 49
     orders_page_max: int = 250
     answers_late_by: timedelta = timedelta(seconds=30)

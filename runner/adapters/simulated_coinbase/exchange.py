@@ -7,12 +7,12 @@ that makes our requests or reads these answers. What it does not do, it says (50
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
 
-from runner.adapters.simulated_coinbase.access import Access, ApiKey, is_signed
+from runner.adapters.simulated_coinbase.access import Access, ApiKey, is_signed, said_of_itself
 from runner.adapters.simulated_coinbase.account_answers import AccountAnswers
 from runner.adapters.simulated_coinbase.answers import (
     Answer,
@@ -31,7 +31,7 @@ from runner.adapters.simulated_coinbase.order_answers import OrderAnswers
 from runner.adapters.simulated_coinbase.order_book import OrderBook
 from runner.adapters.simulated_coinbase.order_rows import rfc3339
 from runner.adapters.simulated_coinbase.routes import Endpoint, Route, route
-from runner.adapters.simulated_coinbase.spoilt_answers import spoilt, without_effect
+from runner.adapters.simulated_coinbase.spoilt_answers import quoting, spoilt, without_effect
 from runner.adapters.simulated_coinbase.venue_time import VenueTime
 from runner.matching.account import Account
 from runner.matching.books import Entry
@@ -128,6 +128,8 @@ class SimulatedCoinbase:
         else:
             response = self._respond(request, asked, now, fault)
             answer = spoilt(response, fault if fault.phase is Phase.AFTER else None, self.behaviour)
+        if self.behaviour.quotes_tokens:
+            answer = replace(answer, response=quoting(answer.response, said_of_itself(request)))
         self._accounts.note(now)
         self._count(asked.endpoint, request, answer)
         return answer.with_header("date", format_datetime(now + self.behaviour.clock_skew, usegmt=True))

@@ -140,6 +140,26 @@ _INSTEAD: Mapping[Fault, Callable[[], HttpResponse]] = {
 }
 
 
+def quoting(response: HttpResponse, words: str) -> HttpResponse:
+    """Put these words into every text of an answer that says no; any other is returned as it is."""
+    is_no = response.status >= 400 or b'"success":false' in response.body
+    if not (is_no and words):
+        return response
+    try:
+        body = json.dumps(_with_words(json.loads(response.body), words), separators=(",", ":")).encode()
+    except ValueError:
+        body = response.body + words.encode()
+    return replace(response, body=body)
+
+
+def _with_words(value: object, words: str) -> object:
+    if isinstance(value, dict):
+        return {key: _with_words(inner, words) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_with_words(inner, words) for inner in value]
+    return f"{value} {words}" if isinstance(value, str) else value
+
+
 def without_effect(fault: Fault) -> Answer:
     """Return what a request gets that the exchange never acted on (or not yet)."""
     response = _INSTEAD[fault]() if fault in _INSTEAD else NEVER

@@ -172,6 +172,12 @@ class TestAnOrder:
         assert answer == {"success": True}
         assert desk.wire.requests[0].body == b'{"b":"0.10","a":{"c":null,"d":true}}'
 
+    def test_is_told_what_was_answered_without_the_token_that_the_answer_repeats(self) -> None:
+        told = b'{"success":false,"error_response":{"error":"BAD_eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln"}}'
+        desk = ApiDesk(reply(200, told), credentials=KEY)
+
+        assert order(desk) == {"success": False, "error_response": {"error": "BAD_[secret]"}}
+
     @pytest.mark.parametrize("fault", FAULTS)
     def test_is_sent_once_in_every_fault(self, fault: Ending) -> None:
         desk = ApiDesk(fault, reply(), credentials=KEY)

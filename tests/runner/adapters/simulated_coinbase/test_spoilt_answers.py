@@ -9,7 +9,7 @@ import pytest
 from runner.adapters.simulated_coinbase.behaviour import Behaviour
 from runner.adapters.simulated_coinbase.faults import Fault
 from runner.adapters.simulated_coinbase.routes import Endpoint
-from tests.runner.adapters.simulated_coinbase.venue_desk import make_venue
+from tests.runner.adapters.simulated_coinbase.venue_desk import KEY, make_venue
 
 
 @pytest.mark.parametrize(
@@ -167,3 +167,17 @@ def test_spoilt_answers_leave_the_exchange_itself_sound() -> None:
 
     assert venue.exchange.books.faults() == []
     assert venue.exchange.books.account.available("USD") > Decimal(0)
+
+
+def test_a_venue_that_repeats_tokens_does_so_in_every_text_of_a_refusal_and_nowhere_else() -> None:
+    venue = make_venue(behaviour=Behaviour(quotes_tokens=True))
+    venue.exchange.faults.script(Fault.POST_ONLY_REJECT, Endpoint.CREATE)
+
+    rejected, taken, unsigned = venue.create(), venue.create(), venue.get("/orders/historical/batch", signed=False)
+
+    assert rejected.json["success"] is False
+    assert f"of {KEY.name}" in rejected.json["error_response"]["message"]
+    assert "Bearer eyJ" in rejected.json["error_response"]["error"]
+    assert taken.json["success"] is True
+    assert "eyJ" not in taken.text
+    assert (unsigned.status, unsigned.text) == (401, "Unauthorized\n")
