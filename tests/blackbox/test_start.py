@@ -73,7 +73,7 @@ def test_wrong_usage_is_refused(bot: Bot, flags: Sequence[str]) -> None:
 def test_live_is_refused_and_says_what_is_missing(bot: Bot) -> None:
     done = bot.run(["--live", "--loop"])
 
-    _is_refusal(done, ExitCode.REFUSED, ["LIVE", "rehearsal certificate", "read_only", "--paper"])
+    _is_refusal(done, ExitCode.REFUSED, ["LIVE", "an API key", "read_only", "--paper"])
     assert not bot.data.exists()
 
 
@@ -81,7 +81,6 @@ def test_live_is_refused_and_says_what_is_missing(bot: Bot) -> None:
     ("market", "code", "words"),
     [
         pytest.param("nowhere", ExitCode.CONFIG, ["'nowhere'", "simulated"], id="unknown"),
-        pytest.param("coinbase", ExitCode.REFUSED, ["coinbase", "simulated"], id="not available"),
         pytest.param("replay:no/such/folder", ExitCode.CONFIG, ["no/such/folder", "_1m.csv"], id="missing path"),
     ],
 )
