@@ -72,7 +72,18 @@ def test_it_serves_until_ctrl_c_and_then_says_what_was(tmp_path: Path) -> None:
     assert exchange.url.startswith("http://127.0.0.1:")
     assert code == 0
     assert "requests 1, orders 0, faults struck: none" in last_words
-    assert "books    balance" in last_words
+    assert last_words.endswith("books    balance\n")
+
+
+def test_after_orders_it_says_that_its_account_is_gone(tmp_path: Path) -> None:
+    order = {"client_order_id": "1", "product_id": "BTC-USD", "side": "BUY", "base_size": "0.001"}
+    with running(tmp_path, "--products", "2", "--control") as exchange:
+        request = urllib.request.Request(f"{exchange.url}/sim/order", data=json.dumps(order).encode())  # noqa: S310
+        urllib.request.urlopen(request, timeout=5).close()  # noqa: S310
+        _, last_words = exchange.stop()
+
+    assert "requests 0, orders 1" in last_words
+    assert "account  ended with this exchange" in last_words
 
 
 def test_a_replay_is_played_as_if_it_were_now(tmp_path: Path) -> None:
