@@ -247,7 +247,7 @@ def _sum_up(exchange: SimulatedCoinbase) -> None:
     say(f"requests {sum(exchange.traffic.requests.values())}, orders {len(orders)}, faults struck: {struck}")
     say(f"books    {'balance' if not books else '; '.join(books)}")
     if orders:
-        say("account  ended with this exchange: a bot that holds something here would halt on the next one. Begin afresh")
+        say("account  ended with this exchange: a bot that holds something here would halt on the next; begin afresh")
 
 
 # --- the command line -------------------------------------------------------------------------------------------------
