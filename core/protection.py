@@ -116,7 +116,6 @@ def plan_protection(
         raise ValueError("the kind of guard must be resolved: BRACKET or STOP_LIMIT")
     if any(state.is_unknown for state in guards):
         return ()
-    prices = _prices(lot, product, kind, policy)
     cancels = _wrong_prices(lot, guards, product, policy) or _too_much(guards, max(lot.quantity - asked, ZERO))
     if cancels:
         return cancels
@@ -127,6 +126,7 @@ def plan_protection(
     dust = policy.risk.dust_threshold_usd
     if not guards and is_dust(lot, quote, dust):
         return _not(Unprotected.DUST, plain(rest), f"worth at least {plain(dust)}")
+    prices = _prices(lot, product, kind, policy)
     refused = _unprotectable(lot, product, quote, prices)
     if refused is not None:
         return refused
