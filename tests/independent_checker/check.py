@@ -127,7 +127,7 @@ class _Pass:
 
     def _follow_resting(self, body: dict[str, Any], buys: list[Ordered]) -> None:
         """
-        Keep the entries that may still fill: as many as the line counts beside guards.
+        Keep the entries that may still fill: as many as the line counts beside sells.
 
         Those in doubt are open for certain; of the others it is rather the latest, and those with the least left.
         """
@@ -138,8 +138,19 @@ class _Pass:
         if (reconcile or {}).get("unknown_orders"):
             alive.sort(key=lambda item: item.outcome != "UNKNOWN")
         if reconcile is not None:
-            guards = sum(item["guards"] for item in body["protection"] or ())
-            self.resting = alive[: max(reconcile.get("open_orders", 0) - guards, 0)]
+            sells = sum(item["guards"] for item in body["protection"] or ()) + self._open_exits(body)
+            self.resting = alive[: max(reconcile.get("open_orders", 0) - sells, 0)]
+
+    def _open_exits(self, body: dict[str, Any]) -> int:
+        """Return how many exits may be open at a line's end: those in doubt, and its own that are not filled."""
+        own = {order["client_order_id"] for order in listed(body, "execution", "orders")}
+        return sum(
+            1
+            for name, item in self.orders.by_id.items()
+            if item.order["purpose"] == "exit"
+            and item.filled < item.size
+            and (item.outcome == "UNKNOWN" or (name in own and item.outcome not in DEAD))
+        )
 
     def _overdue(self, body: dict[str, Any]) -> list[Problem]:
         if body["no_trade_reason"] in STOPPED or body["trading_state"] in ("HALTED", "CANCEL_ONLY"):

@@ -30,15 +30,10 @@ KINDS = {
 }
 
 
-def violations(desk: LiveDesk, *, at_rest: bool) -> list[str]:
-    """
-    Return everything that must not be.
-
-    `at_rest`: the exchange has behaved for long enough before the end, so nothing may be open to doubt any more.
-    """
-    desk.witness.finish()
-    desk.witness.journal.read_on()
-    found = [
+def violations(desk: LiveDesk) -> list[str]:
+    """Return everything that must not be, after an end before which the exchange has behaved for long enough."""
+    late = unsettled(desk)
+    return [
         *([f"not_finished: {desk.gave_up}"] if desk.gave_up else []),
         *desk.witness.problems,
         *_ids(desk),
@@ -48,10 +43,15 @@ def violations(desk: LiveDesk, *, at_rest: bool) -> list[str]:
         *_audit(desk),
         *_silent_nakedness(desk),
         *_lasting_nakedness(desk),
+        *late,
     ]
-    if at_rest:
-        found += [*_fills(desk), *_cash_and_coins(desk), *_settled(desk)]
-    return found
+
+
+def unsettled(desk: LiveDesk) -> list[str]:
+    """Return what bot and exchange do not agree on at this moment."""
+    desk.witness.finish()
+    desk.witness.journal.read_on()
+    return [*_fills(desk), *_cash_and_coins(desk), *_settled(desk)]
 
 
 def lines_of(desk: LiveDesk) -> list[dict[str, Any]]:
@@ -187,6 +187,9 @@ def _audit(desk: LiveDesk) -> Iterator[str]:
         return
     report = check(desk.audit_file, desk.config)
     yield from (f"audit: {violation}" for violation in report.violations)
+    for line in lines_of(desk):
+        if line["error"] is not None and line["error"]["type"] != "Interrupted":
+            yield f"exception: {line['error']} in slot {line['slot']}"
 
 
 def _silent_nakedness(desk: LiveDesk) -> Iterator[str]:

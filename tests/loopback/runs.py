@@ -9,12 +9,15 @@ from pathlib import Path
 
 from runner.adapters.simulated_coinbase.behaviour import Behaviour, DuplicateAnswer, Lags
 from tests.loopback.live_desk import LiveDesk, open_live_desk
-from tests.loopback.oracle import lines_of, violations
+from tests.loopback.oracle import lines_of, unsettled, violations
 from tests.loopback.storms import Rules, schedule, storms_of
 from tests.loopback.troubles import cut_power_often, random_moments, touch_kill_files, trouble_products
 
 CALM_MINUTES = 15
 """So long before the end nothing goes wrong any more: by then everything must be settled."""
+
+SETTLING_CYCLES = 3
+"""What the last cycle ordered may need so many more to be known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +92,10 @@ def run(plan: Plan, folder: Path) -> Outcome:
         stops = [] if plan.stops_every is None else random_moments(desk.draw, bad, every=plan.stops_every)
         for minute in (*stops, plan.cycles):
             desk.play_through(minute)
+        for extra in range(SETTLING_CYCLES):
+            if not unsettled(desk):
+                break
+            desk.play_through(plan.cycles + extra + 1)
         return _outcome(plan, desk, products, kills)
 
 
@@ -104,7 +111,7 @@ def _open(plan: Plan, folder: Path) -> AbstractContextManager[LiveDesk]:
 
 
 def _outcome(plan: Plan, desk: LiveDesk, products: Counter[str], kills: Counter[str]) -> Outcome:
-    found = violations(desk, at_rest=True)
+    found = violations(desk)
     lines, seen, journal = lines_of(desk), desk.witness.seen, desk.witness.journal
     unknown = [written for written in journal.intents.values() if "UNKNOWN" in written.outcomes or not written.outcomes]
     return Outcome(
