@@ -27,7 +27,10 @@ T = TypeVar("T")
 BOOK_LEVELS = 50
 
 CLOSE_WAIT_MAX = timedelta(seconds=2)
-"""A minute that is about to close is waited for, at most so long: our clock may be a little ahead of theirs."""
+"""
+A minute that is about to close is waited for, at most so long besides the time to settle: a cycle begins with a minute
+of our clock, which may be a little ahead of theirs.
+"""
 
 SHOWN_LATE = timedelta(seconds=2)
 """So late a trade may appear in the list of trades."""
@@ -233,7 +236,7 @@ class CoinbaseMarket:
         """Return the end of the last minute that is closed and settled, by the exchange's time, in epoch seconds."""
         settled = self._time.now() - self._settle
         open_for = timedelta(minutes=1) - (settled - settled.replace(second=0, microsecond=0))
-        if open_for <= CLOSE_WAIT_MAX:
+        if open_for <= self._settle + CLOSE_WAIT_MAX:
             self._clock.wait_until(self._clock.now() + open_for, lambda: True)
             settled = self._time.now() - self._settle
         return int(settled.replace(second=0, microsecond=0).timestamp())

@@ -97,6 +97,19 @@ def test_a_candle_is_asked_for_when_it_has_settled() -> None:
     assert stage.clock.now() == NOON + timedelta(seconds=60.75)
 
 
+@pytest.mark.parametrize(("ahead", "minutes", "waited"), [(0.1, [0], 2.1), (2.0, [0], 4.0), (2.1, [], 0.0)])
+def test_a_clock_that_is_a_little_ahead_makes_a_cycle_wait_longer_and_not_miss_its_candle(
+    ahead: float, minutes: list[int], waited: float
+) -> None:
+    """A cycle begins with a minute of our clock: without a longer wait all would be decided a minute late."""
+    stage = Stage(settle_seconds=2, ahead_seconds=ahead)
+    stage.api.say(PATH, {"candles": rows(0, -1)})
+    stage.pass_time(30)
+
+    assert starts(stage, NOON_SECONDS) == minutes
+    assert stage.clock.now() == NOON + timedelta(seconds=60 + waited)
+
+
 def test_rows_out_of_order_and_twice_are_put_in_order_and_the_fuller_one_stays() -> None:
     stage = Stage()
     thin, full = make_candle(-2, close=99.5, volume=1), make_candle(-2, close=100.9, volume=3)
