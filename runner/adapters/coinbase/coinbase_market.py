@@ -32,6 +32,9 @@ A minute that is about to close is waited for, at most so long besides the time 
 of our clock, which may be a little ahead of theirs.
 """
 
+CLOCK_GRAIN = timedelta(milliseconds=10)
+"""A minute that was waited for is over for certain: the exchange tells its time in milliseconds."""
+
 SHOWN_LATE = timedelta(seconds=2)
 """So late a trade may appear in the list of trades."""
 
@@ -234,11 +237,12 @@ class CoinbaseMarket:
 
     def _closed_until(self) -> int:
         """Return the end of the last minute that is closed and settled, by the exchange's time, in epoch seconds."""
-        settled = self._time.now() - self._settle
+        settled, began = self._time.now() - self._settle, self._clock.monotonic()
         open_for = timedelta(minutes=1) - (settled - settled.replace(second=0, microsecond=0))
         if open_for <= self._settle + CLOSE_WAIT_MAX:
-            self._clock.wait_until(self._clock.now() + open_for, lambda: True)
-            settled = self._time.now() - self._settle
+            self._clock.wait_until(self._clock.now() + open_for + CLOCK_GRAIN, lambda: True)
+            # Their time is not asked again: measured anew, it may be a little before the minute that was waited for.
+            settled += timedelta(seconds=self._clock.monotonic() - began)
         return int(settled.replace(second=0, microsecond=0).timestamp())
 
     def _read(self, keys: Sequence[K], read: Callable[[K], T | None]) -> Round[K, T]:

@@ -10,9 +10,10 @@ from core.errors import MarketDataUnavailable
 from core.indicators import ProductWindow
 from core.model.market import Candle, ProductId
 from runner.adapters.coinbase.candles import HOUR, MINUTE, PAGE_BUCKETS, PAGES_MAX, bucket_for, candles_of
+from runner.adapters.coinbase.coinbase_market import CLOCK_GRAIN
 from runner.adapters.coinbase.fields import BadField
 from tests.builders import BTC, ETH, NOON, make_signal_settings
-from tests.fakes.scripted_api import Params, candle_row, failure
+from tests.fakes.scripted_api import Params, candle_row, failure, time_answer
 from tests.runner.adapters.coinbase.market_stage import Stage
 
 NOON_SECONDS = int(NOON.timestamp())
@@ -76,7 +77,7 @@ def test_a_minute_that_closes_in_a_moment_by_the_exchanges_clock_is_waited_for()
     stage.pass_time(30)  # ours shows 12:01:00, theirs 12:00:58.5
 
     assert starts(stage, NOON_SECONDS) == [0]
-    assert stage.clock.now() == NOON + timedelta(seconds=61.5)
+    assert stage.clock.now() == NOON + timedelta(seconds=61.5) + CLOCK_GRAIN
 
 
 def test_a_minute_that_closes_later_is_not_waited_for() -> None:
@@ -94,7 +95,7 @@ def test_a_candle_is_asked_for_when_it_has_settled() -> None:
     stage.pass_time(30.1)
 
     assert starts(stage, NOON_SECONDS) == [0]
-    assert stage.clock.now() == NOON + timedelta(seconds=60.75)
+    assert stage.clock.now() == NOON + timedelta(seconds=60.75) + CLOCK_GRAIN
 
 
 @pytest.mark.parametrize(("ahead", "minutes", "waited"), [(0.1, [0], 2.1), (2.0, [0], 4.0), (2.1, [], 0.0)])
@@ -107,7 +108,18 @@ def test_a_clock_that_is_a_little_ahead_makes_a_cycle_wait_longer_and_not_miss_i
     stage.pass_time(30)
 
     assert starts(stage, NOON_SECONDS) == minutes
-    assert stage.clock.now() == NOON + timedelta(seconds=60 + waited)
+    assert stage.clock.now() == NOON + timedelta(seconds=60 + waited) + (CLOCK_GRAIN if minutes else timedelta(0))
+
+
+def test_a_minute_that_was_waited_for_is_over_though_the_exchanges_time_is_due_to_be_measured_anew() -> None:
+    stage = Stage(settle_seconds=2)
+    stage.api.say(PATH, {"candles": rows(1, 0, -1)})
+    stage.pass_time(31)
+    starts(stage, NOON_SECONDS)  # measured at 12:01:01: their time is ours
+    stage.api.say("/time", lambda _: time_answer(stage.clock.now() - timedelta(seconds=0.1)))
+    stage.pass_time(58.5)  # 12:02:00.5; due at 12:02:01
+
+    assert starts(stage, NOON_SECONDS) == [0, 1]
 
 
 def test_rows_out_of_order_and_twice_are_put_in_order_and_the_fuller_one_stays() -> None:
