@@ -10,7 +10,7 @@ import pytest
 
 from tests.loopback.three_ways import Play, Played, Way, decisions, fills, money, orders, play
 
-CYCLES = 160
+CYCLES = 140
 SEED = 9
 """Entries in pieces, guards that fill, exits: all within these cycles."""
 
@@ -62,3 +62,12 @@ def test_paper_on_the_public_protocol_differs_in_nothing_but_its_view_of_single_
     assert len(fills(port)) >= 10
     assert decisions(public) == decisions(port)
     assert (orders(public), fills(public), money(public)) == (orders(port), fills(port), money(port))
+
+
+def test_at_the_shipped_limits_each_cycle_still_sees_the_candle_that_has_just_closed(tmp_path: Path) -> None:
+    """Waiting for a token and for a candle moves quotes, and nothing that is decided on candles."""
+    plan = Play(seed=7, cycles=45, products=7, is_timeless=False)
+
+    port, public = (decisions(play(way, plan, tmp_path / way.name)) for way in (Way.PORT, Way.PUBLIC))
+
+    assert [seen["triggers"] for seen in public.values()] == [seen["triggers"] for seen in port.values()]
