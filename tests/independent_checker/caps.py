@@ -7,13 +7,13 @@ one by which the program measured, so the cap is taken of the higher of the line
 before, and EQUITY_SLACK more. A price that rises later exceeds no cap: nothing was ordered then.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tests.independent_checker.books import ZERO, Books, Lot
+from tests.independent_checker.books import ZERO, Books, Close, Lot
 from tests.independent_checker.limits import Limits
 from tests.independent_checker.orders import DEAD, Ordered, Problem
 
@@ -47,7 +47,7 @@ class Caps:
     limits: Limits
     entries: list[Entry] = field(default_factory=list)
 
-    def problems(self, now: Moment, books: Books) -> list[Problem]:
+    def problems(self, now: Moment, closes: Sequence[Close]) -> list[Problem]:
         """Return what is wrong with the BUY orders of a line; notes its entries."""
         found: list[Problem] = []
         opened: list[str] = []
@@ -56,7 +56,7 @@ class Caps:
             found += self._size_problems(ordered, now, place)
             if any(entry.lot == order["lot"] and entry.at == now.at for entry in self.entries):
                 continue  # the second leg of an entry counts once
-            found += self._pace_problems(order["product"], now.at, books)
+            found += self._pace_problems(order["product"], now.at, closes)
             self.entries.append(Entry(now.at, order["product"], order["lot"]))
             if order["lot"] not in now.lots:
                 opened.append(order["lot"])
@@ -109,7 +109,7 @@ class Caps:
 
     # --- pace -----------------------------------------------------------------------------------------------------
 
-    def _pace_problems(self, product: str, at: datetime, books: Books) -> list[Problem]:
+    def _pace_problems(self, product: str, at: datetime, closes: Sequence[Close]) -> list[Problem]:
         limits, found = self.limits, []
         for code, key, span in (("per_hour", "max_trades_per_hour", 1), ("per_day", "max_trades_per_day", 24)):
             made = sum(1 for entry in self.entries if entry.at > at - timedelta(hours=span))
@@ -122,11 +122,11 @@ class Caps:
         ):
             if earlier and at - earlier[-1].at < timedelta(seconds=limits.seconds(key)):
                 found.append((code, f"{product}: {at - earlier[-1].at} after the last, {key} is {limits.risk[key]}"))
-        return found + self._cooldown_problems(product, at, books)
+        return found + self._cooldown_problems(product, at, closes)
 
-    def _cooldown_problems(self, product: str, at: datetime, books: Books) -> list[Problem]:
+    def _cooldown_problems(self, product: str, at: datetime, closes: Sequence[Close]) -> list[Problem]:
         limits, found = self.limits, []
-        last = next((close for close in reversed(books.closes) if close.product == product), None)
+        last = next((close for close in reversed(closes) if close.product == product), None)
         if last is not None:
             keys = ["per_symbol_cooldown_minutes"]
             keys += ["per_symbol_cooldown_after_loss_minutes"] if last.was_loss else []
@@ -134,7 +134,7 @@ class Caps:
             pause = timedelta(seconds=max(limits.seconds(key) for key in keys))
             if at + CYCLE < last.at + pause:
                 found.append(("cooldown", f"{product}: {at - last.at} after its close ({last.reason}), of {pause}"))
-        streak = books.closes[-int(limits.risk["cooldown_after_loss_trades"]) :]
+        streak = closes[-int(limits.risk["cooldown_after_loss_trades"]) :]
         pause = timedelta(seconds=limits.seconds("cooldown_minutes"))
         is_streak = len(streak) == limits.risk["cooldown_after_loss_trades"] and all(c.was_loss for c in streak)
         if is_streak and at + CYCLE < streak[-1].at + pause:

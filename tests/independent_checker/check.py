@@ -48,12 +48,13 @@ class Report:
 
 
 class _Pass:
-    def __init__(self, limits: Limits, schema: Schema, *, is_paper: bool) -> None:
+    def __init__(self, limits: Limits, schema: Schema, *, is_paper: bool, fills_may_lag: bool) -> None:
         fees = {name: limits.fee(name) for name in ("MAKER", "TAKER")}
         self.books, self.caps = Books(), Caps(limits)
         self.orders = OrderBook(fees if is_paper else None)
         self.story = Story(limits.interval_seconds)
         self.schema, self.limits = schema, limits
+        self.fills_may_lag = fills_may_lag
         self.resting: list[Ordered] = []
         self.equity: Decimal | None = None
         self.lines_without_equity = 0
@@ -72,14 +73,16 @@ class _Pass:
             found += self.orders.note_outcome(item["client_order_id"], item["outcome"])
         flows, fills = listed(body, "portfolio", "cash_flows"), listed(body, "execution", "fills")
         lots, cash = before_buys(self.books, flows, fills)
+        closes = list(self.books.closes)
         found += self._book(body)
+        closes = closes if self.fills_may_lag else self.books.closes
         buys = self._buys(body)
         before = self.resting
         self._follow_resting(body, buys)
         # The line does not say when an entry from before it ended: one that does not outlive it was reconciled first.
         resting = [item for item in before if item in self.resting]
         now = Moment(at, body["regime"], self._equity(body), lots, cash, buys, resting)
-        found += self.caps.problems(now, self.books)
+        found += self.caps.problems(now, closes)
         found += self._overdue(body)
         return found
 
@@ -167,17 +170,18 @@ class _Pass:
         return found
 
 
-def check(path: Path, config_dir: Path, schema_sample: int | None = None) -> Report:
+def check(path: Path, config_dir: Path, schema_sample: int | None = None, *, fills_may_lag: bool = False) -> Report:
     """
     Check an audit file and the segments before it; `config_dir` holds the limits that were in force.
 
     The schema takes about a millisecond a line: of a file longer than SCHEMA_LINES_MAX only each SCHEMA_SAMPLE-th of
-    the lines in which nothing happened is held against it. `schema_sample` sets another share.
+    the lines in which nothing happened is held against it. `schema_sample` sets another share. `fills_may_lag`: the
+    venue tells of fills late, so a close that its line tells of may have been unknown when that line bought.
     """
     lines, violations = read(path)
     schema = Schema(schema_sample or (1 if len(lines) <= SCHEMA_LINES_MAX else SCHEMA_SAMPLE))
     is_paper = bool(lines) and lines[0].body.get("mode") == "PAPER"
-    state = _Pass(read_limits(config_dir), schema, is_paper=is_paper)
+    state = _Pass(read_limits(config_dir), schema, is_paper=is_paper, fills_may_lag=fills_may_lag)
     report = Report(
         violations=violations,
         lines=len(lines),

@@ -185,7 +185,8 @@ def _settled(desk: LiveDesk) -> Iterator[str]:
 def _audit(desk: LiveDesk) -> Iterator[str]:
     if not desk.audit_file.exists():
         return
-    report = check(desk.audit_file, desk.config)
+    lag = desk.exchange.behaviour.lags.fills
+    report = check(desk.audit_file, desk.config, fills_may_lag=bool(lag))
     yield from (f"audit: {violation}" for violation in report.violations)
     for line in lines_of(desk):
         if line["error"] is not None and line["error"]["type"] != "Interrupted":
@@ -193,13 +194,17 @@ def _audit(desk: LiveDesk) -> Iterator[str]:
 
 
 def _silent_nakedness(desk: LiveDesk) -> Iterator[str]:
-    """Coins that the bot knew of and nothing guarded at a minute's end: its line must say so, or that it sells them."""
+    """
+    Coins that the bot knew of and nothing guarded at a minute's end: its line must say so, or that it sells them.
+
+    So may the next line, for what happened in the wait between the two.
+    """
     by_slot: Mapping[int, dict[str, Any]] = {line["slot"]: line for line in lines_of(desk)}
     for naked in desk.witness.seen.naked:
-        line = by_slot.get(naked.slot)
-        if naked.why != "known" or line is None or line["no_trade_reason"] == "interrupted":
+        lines = [line for slot in (naked.slot, naked.slot + 1) if (line := by_slot.get(slot)) is not None]
+        if naked.why != "known" or any(line["no_trade_reason"] == "interrupted" for line in lines):
             continue
-        if not _owns_up(line, naked.base):
+        if not any(_owns_up(line, naked.base) for line in lines):
             yield f"silently_naked: {naked} and its line says nothing of it"
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from runner.adapters.simulated_coinbase.behaviour import Behaviour, DuplicateAnswer, Lags
 from tests.loopback.live_desk import LiveDesk, open_live_desk
 from tests.loopback.oracle import lines_of, unsettled, violations
-from tests.loopback.storms import Rules, schedule, storms_of
+from tests.loopback.storms import Rules, schedule, storms_of, tour
 from tests.loopback.troubles import cut_power_often, random_moments, touch_kill_files, trouble_products
 
 CALM_MINUTES = 15
 """So long before the end nothing goes wrong any more: by then everything must be settled."""
 
-SETTLING_CYCLES = 3
-"""What the last cycle ordered may need so many more to be known."""
+SETTLING_CYCLES = 10
+"""What the last cycle ordered is known in the next one; which may order something, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,13 +25,14 @@ class Plan:
     """
     What a run is made of.
 
-    `lag_seconds`: how late the exchange shows fills; the other lags go with it. `..._every`: minutes from one to the
-    next on average, None for never.
+    `is_tour`: every fault strikes once. `lag_seconds`: how late the exchange shows fills; the other lags go with it.
+    `..._every`: minutes from one to the next on average, None for never.
     """
 
     seed: int
     cycles: int
     over_sockets: bool = False
+    is_tour: bool = False
     storms: Mapping[str, Rules] = field(default_factory=dict)
     steady: Rules = field(default_factory=dict)
     calm_minutes: float = 12.0
@@ -81,6 +82,8 @@ def run(plan: Plan, folder: Path) -> Outcome:
         if plan.storms:
             storms = storms_of(plan.seed, bad, plan.storms, calm=plan.calm_minutes)
             schedule(storms, plan.steady, bad, desk.exchange.faults, desk.at)
+        if plan.is_tour:
+            tour(bad, desk.exchange.faults, desk.at)
         products: Counter[str] = Counter()
         if plan.products_every is not None:
             products = trouble_products(desk, bad, every=plan.products_every)

@@ -119,6 +119,17 @@ LIES: Rules = {Fault.OTHER_ORDER: (0.3, _ORDERS), Fault.ORDER_ALTERED: (0.3, _LO
 """The exchange says that another order is ours: the bot must notice, and may stop for good."""
 
 
+def tour(minutes: float, faults: FaultPlan, at: Callable[[float, Callable[[], None]], None]) -> None:
+    """
+    Enter every fault but the lies into a diary once: it strikes the next request that it can strike.
+
+    Those of orders and cancels come first, as those are the rarest requests.
+    """
+    once = sorted((fault for fault in Fault if fault not in LIES), key=lambda fault: fault.applies_to(Endpoint.TIME))
+    for place, fault in enumerate(once, 1):
+        at(minutes * place / len(once), lambda fault=fault: faults.script(fault))  # type: ignore[misc]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storm:
     """From `begin` to `end`, in minutes from the start."""

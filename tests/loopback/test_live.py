@@ -14,26 +14,23 @@ from tests.loopback.runs import Outcome, Plan, run
 from tests.loopback.storms import LIES, STEADY, STORMS
 
 PLANS = {
-    "clean over sockets": Plan(seed=7, cycles=90, over_sockets=True),
-    "storms over sockets": Plan(seed=8, cycles=100, over_sockets=True, storms=STORMS, steady=STEADY, calm_minutes=1.0),
-    "kill files": Plan(seed=9, cycles=120, storms=STORMS, steady=STEADY, calm_minutes=9.0, kills_every=5.0),
+    "a clean hour over sockets": Plan(seed=7, cycles=80, over_sockets=True),
+    "each fault once over sockets": Plan(seed=12, cycles=100, over_sockets=True, is_tour=True),
+    "storms over sockets": Plan(seed=8, cycles=80, over_sockets=True, storms=STORMS, steady=STEADY, calm_minutes=1.0),
+    "kill files": Plan(seed=9, cycles=100, storms=STORMS, steady=STEADY, calm_minutes=9.0, kills_every=5.0),
     "power cuts and stops": Plan(
-        seed=10, cycles=100, storms=STORMS, steady=STEADY, calm_minutes=2.0, cuts_every=8.0, stops_every=30.0
+        seed=10, cycles=80, storms=STORMS, steady=STEADY, calm_minutes=2.0, cuts_every=8.0, stops_every=30.0
     ),
     "products that go, late fills": Plan(
-        seed=11, cycles=120, storms=STORMS, steady=STEADY, calm_minutes=2.0, lag_seconds=3.0, products_every=6.0
+        seed=11, cycles=100, storms=STORMS, steady=STEADY, calm_minutes=2.0, lag_seconds=3.0, products_every=6.0
     ),
 }
+CLEAN = next(iter(PLANS))
 
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
     return {name: run(plan, tmp_path_factory.mktemp("live")) for name, plan in PLANS.items()}
-
-
-@pytest.fixture(scope="module")
-def faults(outcomes: dict[str, Outcome]) -> Counter[str]:
-    return sum((outcome.faults for outcome in outcomes.values()), Counter())
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -42,7 +39,7 @@ def test_nothing_is_wrong_with(name: str, outcomes: dict[str, Outcome]) -> None:
 
 
 def test_a_clean_hour_trades_and_leaves_no_coin_unguarded(outcomes: dict[str, Outcome]) -> None:
-    clean = outcomes["clean over sockets"]
+    clean = outcomes[CLEAN]
 
     assert clean.naked_minutes == Counter()
     assert (clean.alerts, clean.breakers) == (Counter(), Counter())
@@ -51,16 +48,16 @@ def test_a_clean_hour_trades_and_leaves_no_coin_unguarded(outcomes: dict[str, Ou
     assert sum(clean.owner.values()) > 5
 
 
-@pytest.mark.parametrize("name", [name for name in PLANS if name != "clean over sockets"])
+@pytest.mark.parametrize("name", [name for name in PLANS if name != CLEAN])
 def test_between_the_storms_there_is_trade(name: str, outcomes: dict[str, Outcome]) -> None:
-    assert outcomes[name].fills > 5
-    assert sum(outcomes[name].faults.values()) > 50
+    assert outcomes[name].fills > 2
+    assert sum(outcomes[name].faults.values()) > 40
 
 
-def test_every_fault_struck(faults: Counter[str]) -> None:
-    lies = {Fault.OTHER_ORDER, Fault.ORDER_ALTERED}
+def test_every_fault_struck(outcomes: dict[str, Outcome]) -> None:
+    struck: Counter[str] = sum((outcome.faults for outcome in outcomes.values()), Counter())
 
-    assert [fault.value for fault in Fault if fault not in lies and not faults[fault.value]] == [], faults
+    assert [fault.value for fault in Fault if fault not in LIES and not struck[fault.value]] == [], struck
 
 
 def test_what_may_happen_to_an_order_did_happen(outcomes: dict[str, Outcome]) -> None:
@@ -74,7 +71,7 @@ def test_what_may_happen_to_an_order_did_happen(outcomes: dict[str, Outcome]) ->
         "product trouble": sum(outcomes["products that go, late fills"].products.values()),
     }
 
-    assert all(count >= 2 for count in happened.values()), happened
+    assert all(happened.values()), happened
 
 
 def test_an_exchange_that_names_somebody_elses_order_as_ours_stops_the_bot_and_nothing_else(tmp_path: Path) -> None:
