@@ -17,10 +17,10 @@ from typing import cast
 
 from core.errors import TraderError
 from core.model.orders import FeeRates
-from core.settings import Mode
+from core.settings import Mode, Settings
 from runner.adapters.coinbase.http_wire import HttpWire
 from runner.adapters.markets.simulated_market import simulated_market
-from runner.adapters.simulated_coinbase.account_keys import make_key
+from runner.adapters.simulated_coinbase.account_keys import AccountKey, make_key
 from runner.adapters.simulated_coinbase.behaviour import Behaviour
 from runner.adapters.simulated_coinbase.exchange import SimulatedCoinbase
 from runner.adapters.simulated_coinbase.faults import FaultPlan
@@ -158,34 +158,8 @@ def open_live_desk(
         market_documents = shipped_documents({**BUSY, "app.simulation.products": products, **(changes or {})})
         write_config(folder / "config", market_documents)
         settings = load_configuration(folder / "config").settings
-        section = replace(settings.app.simulation, seed=seed)
-        execution = settings.policy.execution
-        exchange = open_exchange(
-            market=simulated_market(section, settings.app.market_model, clock.now),
-            now=clock.now,
-            balances={"USD": CASH + CAPITAL, **COINS},
-            fee_rates=FeeRates(
-                maker_fraction=execution.maker_fee_fraction, taker_fraction=execution.taker_fee_fraction
-            ),
-            maker_fill_share=settings.app.market_model.maker_fill_share_fraction,
-            keys=[key.api_key],
-            faults=FaultPlan(seed),
-            behaviour=behaviour,
-            token_now=SystemClock().now,
-        )
-        risk = settings.policy.risk
-        witness = Witness(
-            exchange,
-            now=clock.now,
-            journal=folder / "data" / "journal.jsonl",
-            kill_file=folder / "data" / "KILL_SWITCH",
-            limits=Limits(
-                at_risk_fraction=risk.max_total_at_risk_fraction,
-                product_fraction=risk.max_position_size_fraction,
-                capital=CAPITAL,
-                dust=risk.dust_threshold_usd,
-            ),
-        )
+        exchange = _exchange(settings, clock, key, seed=seed, behaviour=behaviour)
+        witness = _witness(folder, settings, clock, exchange)
         if over_sockets:
             server = stack.enter_context(LoopbackServer(witness))
             url, quietly = server.url, server.while_quiet
@@ -214,6 +188,42 @@ def open_live_desk(
             quietly=quietly,
             draw=random.Random(seed),  # noqa: S311 - a simulation
         )
+
+
+def _exchange(
+    settings: Settings, clock: ScriptedClock, key: AccountKey, *, seed: int, behaviour: Behaviour | None
+) -> SimulatedCoinbase:
+    """Open the exchange with the account: the bot's capital, and the owner's money and coins beside it."""
+    section = replace(settings.app.simulation, seed=seed)
+    execution = settings.policy.execution
+    return open_exchange(
+        market=simulated_market(section, settings.app.market_model, clock.now),
+        now=clock.now,
+        balances={"USD": CASH + CAPITAL, **COINS},
+        fee_rates=FeeRates(maker_fraction=execution.maker_fee_fraction, taker_fraction=execution.taker_fee_fraction),
+        maker_fill_share=settings.app.market_model.maker_fill_share_fraction,
+        keys=[key.api_key],
+        faults=FaultPlan(seed),
+        behaviour=behaviour,
+        token_now=SystemClock().now,
+    )
+
+
+def _witness(folder: Path, settings: Settings, clock: ScriptedClock, exchange: SimulatedCoinbase) -> Witness:
+    """Stand between bot and exchange, with the limits that no order may pass."""
+    risk = settings.policy.risk
+    return Witness(
+        exchange,
+        now=clock.now,
+        journal=folder / "data" / "journal.jsonl",
+        kill_file=folder / "data" / "KILL_SWITCH",
+        limits=Limits(
+            at_risk_fraction=risk.max_total_at_risk_fraction,
+            product_fraction=risk.max_position_size_fraction,
+            capital=CAPITAL,
+            dust=risk.dust_threshold_usd,
+        ),
+    )
 
 
 def _at_once(action: Callable[[], None]) -> None:
