@@ -44,6 +44,12 @@ def triggers(cycle: Cycle, desk: Desk) -> None:
     eligible = list(memory.universe.eligible)
     benchmark = _benchmark(eligible, settings.signals.regime.benchmark)
     until = cycle.started_at + timedelta(seconds=settings.app.loop.market_data_seconds)
+    if not desk.is_virtual and memory.cycles_done == 0:
+        desk.log.info(
+            "reading a day of candles of %d products, up to %d s in this cycle",
+            len(eligible),
+            settings.app.loop.market_data_seconds,
+        )
     try:
         seen = desk.watch.look(eligible, cycle.started_at, lambda: desk.clock.now() < until)
     except MarketDataUnavailable as error:
