@@ -34,6 +34,7 @@ from runner.audit_sections import (
     utc,
 )
 from runner.cycle import Cycle, Failure, Reason, Standing, Status
+from runner.reconcile import Reconciled
 from runner.schedule import Tick
 
 SCHEMA_VERSION = 2
@@ -101,7 +102,7 @@ def audit_line(
         "protection": protection_section(standing.ledger, cycle.exits),
         "unprotected_seconds": round(cycle.unprotected_seconds, 3),
         "api": api_section(cycle.api_use),
-        "reconcile": _reconcile(cycle, standing.ledger),
+        "reconcile": _reconcile(cycle.reconciled, cycle.events, standing.ledger),
         "portfolio": _portfolio(cycle.events, standing),
         "pnl": _pnl(standing, cycle.started_at),
         "circuit_breaker_tripped": bool(tripped),
@@ -131,7 +132,7 @@ def interrupted_line(
     `run` is the run that was cut off, `events` what its journal kept of the cycle. It says nothing that is not known.
     """
     tripped = [breaker.value for breaker in blocking(ledger.breakers)]
-    unreached = ("universe", "regime", "triggers", "proposals", "risk", "reconcile", "metrics")
+    unreached = ("universe", "regime", "triggers", "proposals", "risk", "metrics")
     unmeasured = ("unprotected_seconds", "api")
     standing = Standing(ledger=ledger, equity=None, unrealised=None, exposure=None)
     return {
@@ -144,6 +145,7 @@ def interrupted_line(
         "execution": execution_section(events, (), ledger),
         "exits": [],
         "protection": protection_section(ledger, ()),
+        "reconcile": _reconcile(None, events, ledger),
         "portfolio": _portfolio(events, standing),
         "pnl": _pnl(standing, tick.starts_at),
         "circuit_breaker_tripped": bool(tripped),
@@ -183,18 +185,21 @@ def _latencies(cycle: Cycle) -> dict[str, float]:
     }
 
 
-def _reconcile(cycle: Cycle, ledger: Ledger) -> Json | None:
-    if cycle.reconciled is None:
+def _reconcile(reconciled: Reconciled | None, events: Sequence[Event], ledger: Ledger) -> Json | None:
+    """Return what the account showed; when not all of it could be read, what became of orders all the same."""
+    resolved = _resolved(events)
+    if reconciled is None and not resolved:
         return None
-    found: dict[str, object] = {
-        "foreign_fills": cycle.reconciled.foreign_fills,
-        "foreign_orders": cycle.reconciled.foreign_orders,
-        "resolved": _resolved(cycle.events),
-        "differences": [
-            {"code": item.code, "subject": item.subject, "ledger": item.ledger, "exchange": item.exchange}
-            for item in cycle.reconciled.differences
-        ],
-    }
+    found: dict[str, object] = {"resolved": resolved}
+    if reconciled is not None:
+        found |= {
+            "foreign_fills": reconciled.foreign_fills,
+            "foreign_orders": reconciled.foreign_orders,
+            "differences": [
+                {"code": item.code, "subject": item.subject, "ledger": item.ledger, "exchange": item.exchange}
+                for item in reconciled.differences
+            ],
+        }
     return {
         "open_orders": len(ledger.open_orders),
         "unknown_orders": sum(state.is_unknown for state in ledger.open_orders.values()),

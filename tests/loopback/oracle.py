@@ -41,6 +41,7 @@ def violations(desk: LiveDesk) -> list[str]:
         *_owner_untouched(desk),
         *(f"exchange_books: {fault}" for fault in desk.exchange.books.faults()),
         *_audit(desk),
+        *_resolutions_told(desk),
         *_silent_nakedness(desk),
         *_lasting_nakedness(desk),
         *late,
@@ -191,6 +192,17 @@ def _audit(desk: LiveDesk) -> Iterator[str]:
     for line in lines_of(desk):
         if line["error"] is not None and line["error"]["type"] != "Interrupted":
             yield f"exception: {line['error']} in slot {line['slot']}"
+
+
+def _resolutions_told(desk: LiveDesk) -> Iterator[str]:
+    """What became of each order in the end stands in some line of the audit."""
+    told: set[tuple[str, str | None]] = set()
+    for line in lines_of(desk):
+        orders, resolved = (line["execution"] or {}).get("orders", []), (line["reconcile"] or {}).get("resolved", [])
+        told |= {(item["client_order_id"], item["outcome"]) for item in (*orders, *resolved)}
+    for name, written in desk.witness.journal.intents.items():
+        if written.outcomes and (name, written.outcomes[-1]) not in told:
+            yield f"outcome_not_told: {name} is {written.outcomes[-1]} in the journal, and no line says so"
 
 
 def _silent_nakedness(desk: LiveDesk) -> Iterator[str]:
