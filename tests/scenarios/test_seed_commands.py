@@ -190,6 +190,7 @@ STOP_CHECK = 'ps -p $(cat data/247trader-v2.pid) || echo "Bot stopped cleanly"'
 def bash(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a command in a folder as its user would; `python3` is this test's Python."""
     environment = {**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
+    environment.pop("COLUMNS", None)  # pytest's workers set it, and `ps` would cut its lines to it
     return subprocess.run(
         ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
