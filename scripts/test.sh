@@ -30,7 +30,7 @@ step lint-imports "$bin/lint-imports"
 step shellcheck "$bin/shellcheck" -x app_run_live.sh scripts/*.sh .ci/run
 command -v jq >/dev/null || echo "note: jq is not installed: the tests of the documents' jq commands will be skipped"
 # More workers than the two cores: many tests wait for processes. Each file is run by one of them: what a file sets up once is set up once.
-step pytest "$bin/python" -m pytest -n 3 --dist loadfile "$@"
+step pytest "$bin/python" -m pytest -n 3 --dist loadfile --no-loadscope-reorder "$@"
 
 if [ -n "$failed" ]; then
   echo "scripts/test.sh: FAILED:$failed"

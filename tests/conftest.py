@@ -14,3 +14,16 @@ settings.load_profile("repeatable")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """One day of the simulated market in the shipped configuration: run once, read by many."""
     return run_program(tmp_path_factory.mktemp("day"), [*SIMULATED_DAY, "--cycles", str(DAY_CYCLES)])
+
+
+LONGEST = ("tests/scenarios/test_replay_of_real_candles.py", "tests/loopback/", "tests/blackbox/")
+"""Where the waiting is; begun first, the other workers fill the time."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files so that no worker begins the longest one when the others are done."""
+
+    def place(item: pytest.Item) -> int:
+        return next((at for at, name in enumerate(LONGEST) if item.nodeid.startswith(name)), len(LONGEST))
+
+    items.sort(key=place)
