@@ -62,6 +62,7 @@ class Reconciler:
         self._settle_span = timedelta(seconds=unknown_settle_seconds)
         self._owner_shares_account = owner_shares_account
         self._empty_looks: dict[ClientOrderId, int] = {}
+        self._fills_awaited: dict[ClientOrderId, None] = {}
         self._contradicted: dict[ClientOrderId, None] = {}
         self._noticed: list[Difference] = []
         self._fills = FillBooking(broker=broker, book=book, clock=clock, accept=self._accept, notice=self._notice)
@@ -108,6 +109,10 @@ class Reconciler:
     def is_contradicted(self, key: ClientOrderId) -> bool:
         """Tell whether the exchange last showed an order otherwise than meant: its id may be somebody else's (L9)."""
         return key in self._contradicted
+
+    def awaits_fills(self, keys: Collection[ClientOrderId]) -> bool:
+        """Tell whether one of these orders is over at the exchange while fills of it have yet to reach us."""
+        return any(key in self._fills_awaited for key in keys)
 
     def take_noticed(self) -> tuple[Difference, ...]:
         """Return what was found wrong since this was last asked, outside of `run`."""
@@ -161,6 +166,8 @@ class Reconciler:
             self._contradicted[key] = None
         elif report.status.is_final and report.filled_size == state.filled_size:
             self._close(key, report.status)
+        elif report.status.is_final:
+            self._fills_awaited[key] = None
         return differences
 
     def _not_found(self, state: OrderState) -> list[Difference]:
@@ -182,6 +189,7 @@ class Reconciler:
     def _close(self, key: ClientOrderId, status: OrderStatus) -> None:
         self._book.record(OrderClosed(at=self._clock.now(), client_order_id=key, status=status), durable=True)
         self._empty_looks.pop(key, None)
+        self._fills_awaited.pop(key, None)
 
     def _cancel_what_should_be_over(self, listed: Sequence[OrderReport]) -> list[Difference]:
         """Ask for the cancel of each open order with an id of ours that the ledger holds for dead."""

@@ -22,6 +22,9 @@ from runner.reconcile import Reconciler
 CANCEL_LOOKS = 5
 """So often a cancelled or crossing order is looked up before the next cycle has to settle it."""
 
+FILL_LOOKS = 20
+"""So often, when the exchange says that it is over and fills of it are late: what was bought has to be guarded."""
+
 
 class Sender:
     """Send, cancel and look up single orders; what to send is others' business."""
@@ -159,9 +162,11 @@ class Sender:
 
     def look_until_final(self, ids: Collection[ClientOrderId]) -> bool:
         """Look so many times, with pauses; return whether all of these orders are final now."""
-        for look in range(CANCEL_LOOKS):
+        for look in range(FILL_LOOKS):
             if not self.any_open(ids):
                 return True
+            if look >= CANCEL_LOOKS and not self._reconciler.awaits_fills(ids):
+                return False
             if look:
                 self._clock.wait_until(self._clock.now() + self._look_pause, lambda: True)
             self.settle(ids)

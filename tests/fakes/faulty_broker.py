@@ -31,6 +31,7 @@ class FaultyBroker:
     how many times, None for ever. `before_submit` is called with each order.
     Cancels. `ignores_cancels`: they are taken and nothing happens; `before_cancel` is called before they take effect.
     Questions. `hidden_until`: orders and fills cannot be seen before that moment. `shows_open`: no order is ever over.
+    `fills_late_seconds`: so long after it happened a fill is first listed, while its order tells of it at once.
     `lost`: ids that are never found. `names_no_client`: fills name the exchange's order id only. `foreign_orders` and
     `foreign_fills` are somebody else's; `restated` changes what is reported of an order. `preview_says` is the answer
     to every preview. `extra_cash`: what the account says it has too much; `shows_cash`: what it says it has, None for
@@ -63,6 +64,7 @@ class FaultyBroker:
         self.shows_cash: Decimal | None = None
         self.has_defect = False
         self.slow_seconds = 0
+        self.fills_late_seconds = 0
         self.shows_open = False
         self.before_fees: Callable[[], None] = lambda: None
         self._ids: dict[OrderId, ClientOrderId] = {}
@@ -122,7 +124,8 @@ class FaultyBroker:
 
     def fills(self, since: datetime) -> Sequence[Fill]:
         self._answer()
-        found = () if self._hides() else self._broker.fills(since)
+        shown_until = self._clock.now() - timedelta(seconds=self.fills_late_seconds)
+        found = () if self._hides() else [fill for fill in self._broker.fills(since) if fill.at <= shown_until]
         if self.names_no_client:
             found = [replace(fill, client_order_id=ClientOrderId("")) for fill in found]
         return [*found, *(fill for fill in self.foreign_fills if fill.at >= since)]

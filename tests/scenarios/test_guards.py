@@ -238,6 +238,23 @@ def test_a_guard_that_is_refused_for_a_reason_of_the_moment_is_alerted_and_tried
     assert len({guard["client_order_id"] for guard in _guards(lines)}) == 4
 
 
+@pytest.mark.parametrize(
+    ("late_seconds", "guarded_at_once"), [pytest.param(8, True, id="8 s late"), pytest.param(11, False, id="11 s")]
+)
+def test_fills_that_come_late_are_waited_for_and_guarded_in_the_same_minute(
+    tmp_path: Path, late_seconds: int, guarded_at_once: bool
+) -> None:
+    stage = set_stage(tmp_path)
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+    stage.clock.at(1.6, lambda: setattr(made[0], "fills_late_seconds", late_seconds))
+
+    lines = stage.play(5)
+
+    assert [len(line["protection"] or []) for line in lines[2:4]] == [int(guarded_at_once), 1]
+    assert lines[3]["protection"][0]["guarded"] == lines[3]["portfolio"]["positions"][0]["quantity"]
+
+
 def test_a_lot_whose_stop_is_reached_before_its_guard_is_sold_at_once(tmp_path: Path) -> None:
     stage = set_stage(tmp_path)
     made = with_faults(stage)
