@@ -113,8 +113,8 @@ def _check_identity(data_dir: Path, ledger: Ledger, identity: Identity) -> None:
     found = Identity(mode=ledger.mode, account=ledger.account, venue=ledger.venue)
     if found != identity:
         raise StartRefused(
-            f"{data_dir} belongs to {found}; this start is {identity}. Move it away together with its logs to begin "
-            "afresh, or use other directories (--data-dir, --logs-dir)"
+            f"{data_dir} belongs to {found}; this start is {identity}. Ask for what it belongs to (--paper, --live, "
+            "--market), or use other directories (--data-dir, --logs-dir), or move these away together to begin afresh"
         )
 
 

@@ -132,7 +132,7 @@ def test_a_directory_of_another_identity_is_refused_and_not_touched(
         recover(tmp_path, other)
 
     assert contents(tmp_path) == before
-    for part in (str(PAPER), str(other), "Move it away", "--data-dir"):
+    for part in (str(PAPER), str(other), "--market", "move these away", "--data-dir"):
         assert part in str(caught.value)
 
 
