@@ -25,6 +25,9 @@ CANCEL_LOOKS = 5
 FILL_LOOKS = 20
 """So often, when the exchange says that it is over and fills of it are late: what was bought has to be guarded."""
 
+LOOKS_SECONDS = 10
+"""So long at most, however slow the answers or long the pauses are: the rest of the cycle has to go on (L16)."""
+
 
 class Sender:
     """Send, cancel and look up single orders; what to send is others' business."""
@@ -161,14 +164,26 @@ class Sender:
             self._log.warning("cancel not confirmed, the next cycle asks again: %s", error)
 
     def look_until_final(self, ids: Collection[ClientOrderId]) -> bool:
-        """Look so many times, with pauses; return whether all of these orders are final now."""
+        """
+        Look so many times, with pauses, and not for too long; return whether all of these orders are final now.
+
+        A kill switch that comes on meanwhile ends it at once: other orders may rest that have to be cancelled (L5).
+        """
+        was_killed = self.is_killed()
+
+        def may_go_on() -> bool:
+            return was_killed or not self.is_killed()
+
+        until = self._clock.now() + timedelta(seconds=LOOKS_SECONDS)
         for look in range(FILL_LOOKS):
             if not self.any_open(ids):
                 return True
             if look >= CANCEL_LOOKS and not self._reconciler.awaits_fills(ids):
                 return False
+            if look and (self._clock.now() >= until or not may_go_on()):
+                return False
             if look:
-                self._clock.wait_until(self._clock.now() + self._look_pause, lambda: True)
+                self._clock.wait_until(min(self._clock.now() + self._look_pause, until), may_go_on)
             self.settle(ids)
         return not self.any_open(ids)
 

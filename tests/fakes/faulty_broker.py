@@ -36,7 +36,8 @@ class FaultyBroker:
     `foreign_fills` are somebody else's; `restated` changes what is reported of an order. `preview_says` is the answer
     to every preview. `extra_cash`: what the account says it has too much; `shows_cash`: what it says it has, None for
     the truth. `before_fees` is called when the fee rates are read. `has_defect`: reading the balances ends in an error
-    that nobody expected; `slow_seconds`: so long it takes. `unavailable`: no question gets an answer.
+    that nobody expected; `slow_seconds`: so long it takes. `unavailable`: no question gets an answer; each is
+    given up after `hang_seconds`.
     """
 
     def __init__(self, broker: Broker, clock: Clock) -> None:
@@ -60,6 +61,7 @@ class FaultyBroker:
         self.restated: Callable[[OrderReport], OrderReport] = lambda report: report
         self.preview_says: str | None = None
         self.unavailable = False
+        self.hang_seconds = 0
         self.extra_cash = Decimal(0)
         self.shows_cash: Decimal | None = None
         self.has_defect = False
@@ -148,6 +150,7 @@ class FaultyBroker:
 
     def _answer(self) -> None:
         if self.unavailable:
+            self._clock.wait_until(self._clock.now() + timedelta(seconds=self.hang_seconds), lambda: True)
             raise BrokerUnavailable("the script says so")
 
     def _hides(self) -> bool:
