@@ -12,12 +12,14 @@ from runner.adapters.log_files import logger_of
 from runner.adapters.markets.simulated_market import simulated_market
 from runner.adapters.simulated_coinbase.access import Access
 from runner.adapters.simulated_coinbase.account_keys import AccountKey, make_key
+from runner.adapters.simulated_coinbase.behaviour import Behaviour
 from runner.adapters.simulated_coinbase.exchange import Books, SimulatedCoinbase
 from runner.adapters.simulated_coinbase.in_process_wire import InProcessWire
 from runner.adapters.simulated_coinbase.listed_market import ListedMarket
 from runner.adapters.simulated_coinbase.venue_time import VenueTime as ExchangeTime
 from runner.adapters.system_clock import SystemClock
 from runner.matching.account import Account
+from runner.matching.engine import ORDERS_KEPT
 from runner.matching.from_ledger import engine_from_ledger
 from runner.options import RunOptions
 from runner.venues.connection import connect, patience_seconds
@@ -68,7 +70,12 @@ class EmbeddedExchange:
             now=time.now,
         )
         exchange = SimulatedCoinbase(
-            market=self._market, engine=engine, time=time, access=Access(self._key.api_key), books=NO_BOOKS
+            market=self._market,
+            engine=engine,
+            time=time,
+            access=Access(self._key.api_key),
+            books=NO_BOOKS,
+            behaviour=Behaviour(orders_kept=ORDERS_KEPT),
         )
         return InProcessWire(exchange, self._clock)
 

@@ -36,15 +36,17 @@ class Behaviour:
     `clock_skew`: what the exchange's clock (time, token checks, Date header) is ahead of the injected one.
     `public_cache`: so long the public twins repeat an answer (3). `public_rate`, `private_rate`: requests a second
     above which 429 is answered; None: never. `open_stands_alone`: order_status=OPEN with another is refused (2.13).
-    `id_memory`: so long a client_order_id is remembered; None: for ever. `filler_products`: rows of other quote
-    currencies that make the product list as long as the real one. `quotes_tokens`: every "no" repeats, in each of its
-    texts, the token and the key's name that came with the request. `answers_late_by`, `acts_late_by`, `drips_every`:
-    what the faults `late_answer`, `accepted_late` and the drips mean.
+    `id_memory`: so long a client_order_id is remembered; None: for ever. `orders_kept`: so many orders that are over
+    are known, the latest; None: all, for whoever asks in the end what really happened. `filler_products`: rows of
+    other quote currencies that make the product list as long as the real one. `quotes_tokens`: every "no" repeats, in
+    each of its texts, the token and the key's name that came with the request. `answers_late_by`, `acts_late_by`,
+    `drips_every`: what the faults `late_answer`, `accepted_late` and the drips mean.
     """
 
     lags: Lags = field(default_factory=Lags)
     duplicates: DuplicateAnswer = DuplicateAnswer.FIRST_ORDER
     id_memory: timedelta | None = None
+    orders_kept: int | None = None
     clock_skew: timedelta = timedelta(0)
     public_cache: timedelta = timedelta(seconds=1)
     public_rate: int | None = None

@@ -158,19 +158,23 @@ class SimulatedCoinbase:
 
     def deposit(self, currency: str, amount: Decimal) -> None:
         """Pay money or coins into the account."""
+        now = self._time.now()
+        self._settle(now)
         self._engine.deposit(currency, amount, "by hand")
-        self._accounts.note(self._time.now())
+        self._accounts.note(now)
 
     def withdraw(self, currency: str, amount: Decimal) -> bool:
         """Take money or coins out of the account; False when that much is not available."""
+        now = self._time.now()
+        self._settle(now)
         is_done = self._engine.withdraw(currency, amount, "by hand")
-        self._accounts.note(self._time.now())
+        self._accounts.note(now)
         return is_done
 
     # --- the oracle: what really happened, for tests ------------------------------------------------------------------
 
     def orders(self) -> Sequence[OrderRecord]:
-        """Return every order ever accepted, oldest first, as it stands now."""
+        """Return every order ever accepted (`Behaviour.orders_kept`), oldest first, as it stands now."""
         self._settle(self._time.now())
         return self._book.accepted()
 
@@ -181,11 +185,13 @@ class SimulatedCoinbase:
     # --- inside -------------------------------------------------------------------------------------------------------
 
     def _settle(self, now: datetime) -> None:
-        """Do what has become due since the last request."""
-        self._book.settle(now)
+        """Do what has become due since the last request, each thing at its moment; the book is the present one."""
         while self._late and self._late[0][0] <= now:
-            _, request = self._late.pop(0)
-            self._respond(request, route(request.method, request.target), now, None)
+            due, request = self._late.pop(0)
+            self._book.settle(due)
+            with self._time.held_at(due):
+                self._respond(request, route(request.method, request.target), due, None)
+        self._book.settle(now)
 
     def _respond(self, request: HttpRequest, asked: Route, now: datetime, fault: Fault | None) -> HttpResponse:
         if asked.endpoint is Endpoint.UNKNOWN:

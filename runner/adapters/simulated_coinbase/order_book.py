@@ -119,7 +119,7 @@ class OrderBook:
     # --- what is shown ------------------------------------------------------------------------------------------------
 
     def accepted(self) -> Sequence[OrderRecord]:
-        """Return every order ever accepted, oldest first, as the engine knows it."""
+        """Return every order that is kept, oldest first, as the engine knows it."""
         self._engine.resting()
         return list(self._accepted.values())
 
@@ -215,6 +215,17 @@ class OrderBook:
         self._accepted[record.order_id] = record
         self._sent[record.order_id] = sent
         self._latest[sent.client_order_id] = record.order_id
+        if self._behaviour.orders_kept is not None:
+            self._forget_beyond(self._behaviour.orders_kept)
+
+    def _forget_beyond(self, kept: int) -> None:
+        """Forget the oldest orders that are over: a list of all that ever were takes ever longer to go through."""
+        while len(self._accepted) > kept + len(self._engine.resting()):
+            oldest = next(record for record in self._accepted.values() if record.status.is_final)
+            del self._accepted[oldest.order_id]
+            forgotten = self._sent.pop(oldest.order_id)
+            if self._latest.get(forgotten.client_order_id) == oldest.order_id:
+                del self._latest[forgotten.client_order_id]
 
 
 def _sent_as_shown(record: OrderRecord) -> Sent:

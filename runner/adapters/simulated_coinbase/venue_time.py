@@ -10,7 +10,8 @@ class VenueTime:
     Give it to the matching engine as its `now`.
 
     The exchange works when it is asked, not in between. A cancel that was due ten seconds ago is done first, and with
-    the clock of ten seconds ago, so that what traded since does not reach the order any more.
+    the clock of ten seconds ago, so that what traded since does not reach the order any more; an order that came ten
+    seconds ago is accepted then, and what traded since does.
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:

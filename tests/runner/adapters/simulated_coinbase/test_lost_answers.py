@@ -1,6 +1,7 @@
 """Checklist item 4, and the connection's faults in one process: what an asker sees, and what the exchange did."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import pytest
@@ -10,12 +11,13 @@ from runner.adapters.simulated_coinbase.faults import Fault
 from runner.adapters.simulated_coinbase.in_process_wire import InProcessWire
 from runner.adapters.simulated_coinbase.routes import Endpoint
 from runner.wire import AnswerLost, HttpRequest, HttpResponse, NotSent
-from tests.builders import NOON
+from tests.builders import BTC, NOON
 from tests.runner.adapters.simulated_coinbase.venue_desk import (
     BASE,
     VenueDesk,
     create_body,
     ioc,
+    limit_gtd,
     make_request,
     make_venue,
 )
@@ -23,13 +25,16 @@ from tests.runner.adapters.simulated_coinbase.venue_desk import (
 TIMEOUT = 10.0
 
 
-def order_request(venue: VenueDesk, name: str = "order-1") -> HttpRequest:
-    body = json.dumps(create_body(name, configuration=ioc())).encode()
+def order_request(
+    venue: VenueDesk, name: str = "order-1", *, configuration: Mapping[str, object] | None = None
+) -> HttpRequest:
+    body = json.dumps(create_body(name, configuration=configuration or ioc())).encode()
     return make_request("POST", f"{BASE}/orders", now=venue.clock.now().timestamp(), body=body)
 
 
-def send(venue: VenueDesk, name: str = "order-1") -> HttpResponse:
-    return InProcessWire(venue.exchange, venue.clock).send(order_request(venue, name), TIMEOUT)
+def send(venue: VenueDesk, name: str = "order-1", *, configuration: Mapping[str, object] | None = None) -> HttpResponse:
+    request = order_request(venue, name, configuration=configuration)
+    return InProcessWire(venue.exchange, venue.clock).send(request, TIMEOUT)
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST_AFTER, Fault.RESET_AFTER, Fault.TRUNCATED_BODY, Fault.ENDLESS_BODY])
@@ -126,6 +131,34 @@ def test_4_an_order_may_be_accepted_some_seconds_after_its_connection_ended() ->
     assert before == []
     assert [row["client_order_id"] for row in after] == ["order-1"]
     assert datetime.fromisoformat(after[0]["created_time"]) == NOON + timedelta(seconds=5)
+
+
+def test_4_a_late_order_lives_from_its_own_moment_on_though_nobody_asks_until_after_its_end() -> None:
+    venue = make_venue(behaviour=Behaviour(acts_late_by=timedelta(seconds=5)))
+    venue.exchange.faults.script(Fault.ACCEPTED_LATE, Endpoint.CREATE)
+
+    venue.market.move(BTC, -1, at_minute=0.2)
+    venue.market.move(BTC, 1.02, at_minute=0.4)
+
+    with pytest.raises(AnswerLost):
+        send(venue, configuration=limit_gtd(end="2026-01-05T12:00:30Z"))
+    venue.wait(60)
+    (row,) = venue.listed()
+
+    assert datetime.fromisoformat(row["created_time"]) == NOON + timedelta(seconds=5)
+    assert row["status"] == "FILLED"
+    assert datetime.fromisoformat(row["last_fill_time"]) == NOON + timedelta(seconds=30)
+
+
+def test_4_a_late_order_whose_token_was_good_at_its_moment_is_accepted_though_nobody_asks_until_later() -> None:
+    venue = make_venue(behaviour=Behaviour(acts_late_by=timedelta(seconds=5)))
+    venue.exchange.faults.script(Fault.ACCEPTED_LATE, Endpoint.CREATE)
+
+    with pytest.raises(AnswerLost):
+        send(venue)
+    venue.wait(121)
+
+    assert [row["client_order_id"] for row in venue.listed()] == ["order-1"]
 
 
 def test_4_a_late_order_whose_token_has_expired_is_never_accepted() -> None:

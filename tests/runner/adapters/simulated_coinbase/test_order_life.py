@@ -1,11 +1,13 @@
 """Checklist items 6, 8 and 9: how orders end, what they hold, what they cost, and how all of it is printed."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from core.model.orders import Side
 from runner.adapters.simulated_coinbase.access import Access
+from runner.adapters.simulated_coinbase.behaviour import Behaviour, Lags
 from runner.adapters.simulated_coinbase.exchange import Books, SimulatedCoinbase
 from runner.adapters.simulated_coinbase.listed_market import ListedMarket
 from runner.adapters.simulated_coinbase.venue_time import VenueTime
@@ -235,6 +237,19 @@ def test_deposits_and_withdrawals_change_the_balances_and_the_books_stay_sound()
     assert venue.exchange.books.faults() == []
 
 
+def test_a_deposit_finds_the_account_as_a_cancel_that_came_due_before_it_left_it() -> None:
+    venue = make_venue(behaviour=Behaviour(lags=Lags(cancel=timedelta(seconds=5))))
+    order_id = venue.rest(price="99.90")
+    venue.post("/orders/batch_cancel", {"order_ids": [order_id]})
+    venue.market.move(BTC, -1, at_minute=0.5)
+    venue.wait(60)
+
+    venue.exchange.deposit("USD", Decimal(1))
+
+    assert venue.order(order_id)["filled_size"] == "0"
+    assert venue.balance("USD") == ("10001", "0")
+
+
 def test_after_trading_the_books_balance_in_every_currency() -> None:
     venue = make_venue(coins={"BTC": "5"})
     venue.take("a", size="1.23456789")
@@ -261,6 +276,18 @@ def test_the_oracle_knows_every_order_with_the_id_of_its_sender() -> None:
 
     assert [venue.exchange.client_order_id_of(record) for record in orders] == ["a", "b"]
     assert [record.status.value for record in orders] == ["OPEN", "FILLED"]
+
+
+def test_of_orders_that_are_over_the_latest_are_kept_where_a_number_is_set_and_no_open_one_is_forgotten() -> None:
+    venue = make_venue(behaviour=Behaviour(orders_kept=2))
+    resting = venue.rest("resting")
+    taken = [venue.take(f"taken-{number}", size="0.1") for number in range(4)]
+
+    assert [row["client_order_id"] for row in venue.listed()] == ["taken-3", "taken-2", "resting"]
+    assert venue.get(f"/orders/historical/{taken[1]}").status == 404
+    assert venue.order(resting)["status"] == "OPEN"
+    assert {row["order_id"] for row in venue.fills()} == {taken[2], taken[3]}
+    assert venue.take("taken-3") == taken[3]
 
 
 def test_orders_that_the_engine_had_before_are_shown_cancelled_and_known_as_duplicates() -> None:
