@@ -13,6 +13,7 @@ from typing import Protocol
 from core.ports import Clock
 from runner.adapters.coinbase import routes
 from runner.adapters.coinbase.errors import ApiNotSent, ApiOutcomeUnknown, ApiRefused, ApiUnavailable
+from runner.adapters.coinbase.silence import Silent
 from runner.adapters.coinbase.strict_json import Json, StrictJsonError, parse
 from runner.adapters.coinbase.transport import Attempt
 from runner.wire import AnswerLost, HttpResponse, NotSent
@@ -160,6 +161,9 @@ class CoinbaseApi:
                 break
             try:
                 response = send(Attempt(deadline=deadline, is_retry=number > 0))
+            except Silent as error:
+                response, problem = None, str(error)
+                break
             except NotSent as error:
                 response, problem = None, str(error)
             except AnswerLost as error:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from core.ports import Clock
 from runner.adapters.coinbase import routes
 from runner.adapters.coinbase.rate_limit import Channel, RateLimiter
+from runner.adapters.coinbase.silence import Silence, Silent
 from runner.wire import AnswerLost, HttpRequest, HttpResponse, NotSent, Wire
 
 WAITS_MAX = 100
@@ -30,7 +31,8 @@ class CallFacts:
     """
     One HTTP request, as the observer learns of it.
 
-    `status` is None without an answer; then `error` says why: `no_token` (our own limit), `not_sent`, `answer_lost`.
+    `status` is None without an answer; then `error` says why: `no_token` (our own limit), `silence` (put off, as the
+    last ones were not answered), `not_sent`, `answer_lost`.
     `seconds` are those on the wire, not the wait for a token. Bytes are those of head and body, as carried.
     """
 
@@ -64,6 +66,7 @@ class Transport:
         """`orders_allowed` is asked in the last moment before an order leaves, after any wait (L5)."""
         self._wire = wire
         self._limiter = limiter
+        self._silence = Silence(clock.monotonic)
         self._clock = clock
         self._read_only = read_only
         self._orders_allowed = orders_allowed
@@ -71,7 +74,7 @@ class Transport:
 
     def refusal(self, method: str, path: str) -> str | None:
         """Return why such a request must not leave, None when it may."""
-        if method == "GET" or path == routes.PREVIEW:
+        if _is_question(method, path):
             return None
         if self._read_only:
             return "exchange.read_only is true: no order and no cancel may leave"
@@ -85,10 +88,14 @@ class Transport:
 
         Raises:
             NotSent: Refused, no token in time, or the wire did not get to send a byte.
+            Silent: A question, while the exchange answers nothing.
             AnswerLost
         """
         path = request.target.partition("?")[0]
         self._stop_if_refused(request.method, path)
+        if _is_question(request.method, path) and self._silence.is_now():
+            self._report(request, attempt, error="silence")
+            raise Silent("the exchange does not answer; the question is put off for a few seconds")
         if not self._get_token(request.method, path, attempt.deadline):
             self._report(request, attempt, error="no_token")
             raise NotSent("no token of the rate limit in time")
@@ -103,7 +110,7 @@ class Transport:
         """Wait for a token and take it; False when none comes in time. After every wait the refusals count anew."""
         channel = routes.channel_of(path)
         is_cancel = path == routes.CANCEL
-        is_order = method != "GET" and path not in (routes.CANCEL, routes.PREVIEW)
+        is_order = not (is_cancel or _is_question(method, path))
         for _ in range(WAITS_MAX):
             seconds = self._limiter.seconds_to_wait(channel, is_cancel=is_cancel)
             if seconds <= 0:
@@ -123,12 +130,13 @@ class Transport:
             raise NotSent("the deadline had passed")
         try:
             response = self._wire.send(request, attempt.deadline - began)
-        except NotSent:
-            self._report(request, attempt, error="not_sent", seconds=self._clock.monotonic() - began)
+        except (NotSent, AnswerLost) as lost:
+            seconds = self._clock.monotonic() - began
+            self._silence.unheard(seconds)
+            error = "not_sent" if isinstance(lost, NotSent) else "answer_lost"
+            self._report(request, attempt, error=error, seconds=seconds)
             raise
-        except AnswerLost:
-            self._report(request, attempt, error="answer_lost", seconds=self._clock.monotonic() - began)
-            raise
+        self._silence.heard()
         self._limiter.answered(channel, response.status, _retry_after(response))
         self._report(request, attempt, response=response, seconds=self._clock.monotonic() - began)
         return response
@@ -143,7 +151,7 @@ class Transport:
         seconds: float = 0.0,
     ) -> None:
         path = request.target.partition("?")[0]
-        never_left = error in ("no_token", "not_sent")
+        never_left = error in ("no_token", "silence", "not_sent")
         self._observer(
             CallFacts(
                 channel=routes.channel_of(path),
@@ -157,6 +165,11 @@ class Transport:
                 is_retry=attempt.is_retry,
             )
         )
+
+
+def _is_question(method: str, path: str) -> bool:
+    """Tell whether a request changes nothing, whatever becomes of it."""
+    return method == "GET" or path == routes.PREVIEW
 
 
 def _always() -> bool:
