@@ -19,7 +19,7 @@ from runner.adapters.simulated_coinbase.listed_market import ListedMarket
 SLICE_SECONDS = 5
 SLICES_KEPT = 120
 LOOK_BACK_SECONDS = 3600
-"""A tape without a beginning that was asked for goes back so far."""
+"""The tape goes back so far from its end, whatever beginning was asked for."""
 
 Row = Mapping[str, str]
 
@@ -32,10 +32,10 @@ class TradeTape:
         self._kept: dict[ProductId, dict[int, tuple[Row, ...]]] = {}
 
     def rows(self, product: Product, *, since: int | None, until: int | None, limit: int, now: datetime) -> list[Row]:
-        """Return at most `limit` trades with since <= time <= until (epoch seconds)."""
+        """Return at most `limit` trades with since <= time <= until (epoch seconds), of an hour at most."""
         over = int(now.timestamp()) // SLICE_SECONDS * SLICE_SECONDS
         end = over if until is None else min(over, until // SLICE_SECONDS * SLICE_SECONDS)
-        first = end - LOOK_BACK_SECONDS if since is None else since
+        first = end - LOOK_BACK_SECONDS if since is None else max(since, end - LOOK_BACK_SECONDS)
         kept = self._kept.setdefault(product.product_id, {})
         rows: list[Row] = []
         for begin in range(end - SLICE_SECONDS, first - 1, -SLICE_SECONDS):

@@ -1,10 +1,11 @@
 """Checklist item 10: candles, products, books, quotes and trades, with what may be wrong with them."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
+from core.model.market import ProductId
 from core.model.orders import Side
 from runner.adapters.simulated_coinbase.behaviour import Behaviour
 from runner.adapters.simulated_coinbase.faults import Fault
@@ -301,6 +302,22 @@ def test_10_trades_add_up_to_what_resting_orders_are_filled_from() -> None:
     volume = venue.market.volume_through(BTC, Side.BUY, Decimal(1000), NOON, NOON + timedelta(seconds=60))
     assert sum(Decimal(row["size"]) for row in rows) == volume == 600
     assert {row["side"] for row in rows} == {"BUY", "SELL"}
+
+
+def test_10_trades_of_a_silent_product_are_looked_for_an_hour_back_and_no_further(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    venue = make_venue()
+    venue.exchange.market.lose_book(BTC)
+    looked: list[datetime] = []
+
+    def nothing(_product_id: ProductId, since: datetime, _until: datetime) -> None:
+        looked.append(since)
+
+    monkeypatch.setattr(venue.exchange.market, "traded_range", nothing)
+
+    assert trades(venue, ("limit", "1"), ("start", str(MINUTE - 86400))) == []
+    assert (min(looked), len(looked)) == (NOON - timedelta(hours=1), 720)
 
 
 def test_10_trades_need_a_limit() -> None:
