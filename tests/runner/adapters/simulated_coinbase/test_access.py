@@ -65,6 +65,10 @@ def test_13_a_token_is_good_in_its_last_second() -> None:
     assert status_with({"exp": NOW + 1}) == 200
 
 
+def test_13_a_token_without_a_nonce_is_a_401() -> None:
+    assert ask(make_venue(), make_token("GET", PATH, now=NOW, nonce="")) == 401
+
+
 def test_13_another_keys_signature_under_our_name_is_a_401() -> None:
     thief = AccountKey(name=KEY.name, secret=make_key("thief").secret, api_key=KEY.api_key)
 

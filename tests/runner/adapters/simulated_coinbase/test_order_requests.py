@@ -1,5 +1,6 @@
 """Checklist items 1 to 3 and 7: what of an order request is a 400, what a reject, and what a second one gives."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -29,7 +30,7 @@ from tests.runner.adapters.simulated_coinbase.venue_desk import create_body, ioc
         pytest.param(create_body(configuration=limit_gtd(end="tomorrow")), id="end is no time"),
         pytest.param(create_body(name=""), id="no client_order_id"),
         pytest.param(create_body(name="x" * 129), id="client_order_id one character too long"),
-        pytest.param(b'{"client_order_id": "a", "client_order_id": "b"}', id="duplicate field"),
+        pytest.param(json.dumps(create_body()).replace("{", '{"side": "BUY", ', 1).encode(), id="duplicate field"),
         pytest.param(b"{", id="no JSON"),
         pytest.param(b"[]", id="a list"),
     ],

@@ -36,6 +36,8 @@ def test_11_accounts_come_49_at_a_time_with_has_next_and_a_cursor() -> None:
     assert (len(second["accounts"]), second["has_next"], second["cursor"]) == (12, False, "")
     names = [row["currency"] for row in first["accounts"] + second["accounts"]]
     assert len(set(names)) == len(names) == 61
+    whole = venue.get("/accounts", ("limit", "61")).json
+    assert (len(whole["accounts"]), whole["has_next"], whole["cursor"]) == (61, False, "")
 
 
 def test_11_an_account_can_be_asked_for_by_its_uuid() -> None:
@@ -67,6 +69,7 @@ def test_11_orders_have_has_next_and_a_cursor_newest_first() -> None:
     assert [row["client_order_id"] for row in first["orders"]] == ["hand-2", "hand-1"]
     assert (first["has_next"], second["has_next"], second["cursor"]) == (True, False, "")
     assert [row["client_order_id"] for row in second["orders"]] == ["hand-0"]
+    assert venue.get("/orders/historical/batch", ("limit", "3")).json["has_next"] is False
 
 
 def test_11_a_page_changes_when_something_new_comes_between_two_calls() -> None:

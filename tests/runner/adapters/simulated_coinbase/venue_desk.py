@@ -153,10 +153,11 @@ def make_token(
     key: AccountKey = KEY,
     algorithm: str = "ES256",
     changes: Mapping[str, object] | None = None,
+    nonce: str = "0" * 64,
 ) -> str:
     """Build the token of coinbase_api 1.5 with the library that everybody uses."""
     claims = {"sub": key.name, "iss": "cdp", "nbf": int(now), "exp": int(now) + 120, "uri": f"{method} {HOST}{path}"}
-    headers = {"kid": key.name, "nonce": "0" * 64}
+    headers = {"kid": key.name, "nonce": nonce}
     return jwt.encode({**claims, **(changes or {})}, key.secret, algorithm=algorithm, headers=headers)
 
 
