@@ -63,6 +63,7 @@ class _Place:
 def main(arguments: Sequence[str]) -> int:
     """Run the exchange until it is stopped and return the exit code."""
     options = _parser().parse_args(arguments)
+    ended = _ended_by_signals()
     if options.list_faults:
         for fault in Fault:
             say(f"{fault.value:24} {fault.phase.value}")
@@ -88,7 +89,8 @@ def main(arguments: Sequence[str]) -> int:
             complain(f"❌ {error}")
             return int(error.exit_code)
         _announce(options, server.url, key, place)
-        _wait_for_the_end()
+        while not ended.wait(0.5):
+            continue
     _sum_up(exchange)
     return int(ExitCode.OK)
 
@@ -228,7 +230,8 @@ def _announce(options: argparse.Namespace, url: str, key: AccountKey, place: _Pl
 # --- the end ----------------------------------------------------------------------------------------------------------
 
 
-def _wait_for_the_end() -> None:
+def _ended_by_signals() -> threading.Event:
+    """Return what Ctrl+C or a SIGTERM sets, also one that comes before the exchange has been announced."""
     ended = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -236,8 +239,7 @@ def _wait_for_the_end() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
-    while not ended.wait(0.5):
-        continue
+    return ended
 
 
 def _sum_up(exchange: SimulatedCoinbase) -> None:

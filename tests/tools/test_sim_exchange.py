@@ -1,11 +1,13 @@
 """The simulated exchange as its user meets it: started from the command line, asked over loopback, stopped."""
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,6 +75,28 @@ def test_it_serves_until_ctrl_c_and_then_says_what_was(tmp_path: Path) -> None:
     assert code == 0
     assert "requests 1, orders 0, faults struck: none" in last_words
     assert last_words.endswith("books    balance\n")
+
+
+def test_ctrl_c_before_it_has_said_all_of_its_first_words_ends_it_as_well(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tools.sim_exchange", "--dir", str(tmp_path)]
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(writer, bytes(4096)):
+            continue  # full, and nobody reads: its first words have to wait
+    os.set_blocking(writer, True)
+    with subprocess.Popen(command, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True) as process:
+        os.close(writer)
+        deadline = time.monotonic() + 20
+        while not (tmp_path / "key.json").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        with os.fdopen(reader, encoding="utf-8") as words:
+            said = words.read()
+        _, complaints = process.communicate(timeout=20)
+
+    assert (process.returncode, complaints) == (0, "")
+    assert said.endswith("books    balance\n")
 
 
 def test_after_orders_it_says_that_its_account_is_gone(tmp_path: Path) -> None:
