@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import islice
 
 from core.errors import StateUnusable
 from core.model.ledger import CLOSED_ORDERS_KEPT, EntryMark, Ledger
@@ -119,7 +120,9 @@ def _with_open(ledger: Ledger, state: OrderState) -> Ledger:
 def _with_closed(ledger: Ledger, state: OrderState) -> Ledger:
     key = state.order.client_order_id
     closed = {**ledger.closed_orders, key: state}
-    if len(closed) > CLOSED_ORDERS_KEPT:
-        del closed[next(iter(closed))]
+    # The present slot's orders stay: attempts, and what an entry has spent, are counted from them.
+    for oldest in tuple(islice(closed, max(len(closed) - CLOSED_ORDERS_KEPT, 0))):
+        if closed[oldest].slot != ledger.last_slot:
+            del closed[oldest]
     open_orders = {other: kept for other, kept in ledger.open_orders.items() if other != key}
     return replace(ledger, open_orders=open_orders, closed_orders=closed)

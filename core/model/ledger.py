@@ -31,10 +31,10 @@ class Ledger:
 
     `run_id`, `config_hash` and `code_hash` are those of the latest run. `cash` by currency; `lots` are only coins that
     we bought; `open_orders` have no final status yet (UNKNOWN ones included); `closed_orders` keeps the latest
-    `CLOSED_ORDERS_KEPT` for late fills; `fill_ids` every fill ever booked. `fills_cursor` is the time of the latest
-    booked fill. `equity` is the last mark, `high_water_mark` the highest one, moved along by cash flows. `entries`
-    reaches back at least 24 hours. `open_slot` is a cycle that started and whose run has not stopped in an orderly way.
-    `oversold` is what was sold beyond our lots and not bought back yet.
+    `CLOSED_ORDERS_KEPT` for late fills, and all of `last_slot`; `fill_ids` every fill ever booked. `fills_cursor` is
+    the time of the latest booked fill. `equity` is the last mark, `high_water_mark` the highest one, moved along by
+    cash flows. `entries` reaches back at least 24 hours. `open_slot` is a cycle that started and whose run has not
+    stopped in an orderly way. `oversold` is what was sold beyond our lots and not bought back yet.
     """
 
     mode: str = ""

@@ -191,6 +191,23 @@ def test_only_the_latest_closed_orders_are_kept() -> None:
     assert f"o{CLOSED_ORDERS_KEPT}" in ledger.closed_orders
 
 
+def test_orders_of_the_present_slot_are_kept_whatever_their_number_and_let_go_in_a_later_one() -> None:
+    """Attempts and what an entry has spent are counted from them: a forgotten one would be intended again."""
+    events: list[Event] = [make_tick(7)]
+    for i in range(CLOSED_ORDERS_KEPT + 5):
+        events += [make_intent(make_order(name=f"o{i}"), slot=7), make_outcome(f"o{i}", Outcome.REJECTED)]
+    later: list[Event] = [
+        make_tick(8),
+        make_intent(make_order(name="next"), slot=8),
+        make_outcome("next", Outcome.REJECTED),
+    ]
+
+    ledger = make_traded(*events)
+
+    assert len(ledger.closed_orders) == CLOSED_ORDERS_KEPT + 5
+    assert len(fold(ledger, later).closed_orders) == CLOSED_ORDERS_KEPT
+
+
 # --- marks, money and periods ---
 
 
