@@ -28,6 +28,7 @@ def store_and_audit(cycle: Cycle, desk: Desk) -> Status:
     """Write everything down: mark in the journal, snapshot when due, then the one line (L1)."""
     _refresh_marks(cycle, desk)
     _report_late_findings(cycle, desk)
+    _report_open_exits(cycle, desk)
     _report_unguarded(cycle, desk)
     standing = views.standing(cycle, desk)
     desk.book.record(
@@ -76,6 +77,20 @@ def _report_late_findings(cycle: Cycle, desk: Desk) -> None:
     if found and cycle.reconciled is not None:
         cycle.reconciled = replace(cycle.reconciled, differences=(*cycle.reconciled.differences, *found))
     report_differences(found, desk)
+
+
+def _report_open_exits(cycle: Cycle, desk: Desk) -> None:
+    """Alert about each lot that should be gone and is not."""
+    lots = desk.book.ledger.lots
+    for due in cycle.exits:
+        if due.lot_id in lots:
+            message = f"{lots[due.lot_id].product_id}: {due.reason.value} is due and the lot is not sold yet"
+            desk.alert("exit_incomplete", due.lot_id, Severity.CRITICAL, message)
+    for blocked in cycle.blocked_exits:
+        if blocked.lot_id not in lots:
+            continue
+        message = f"{lots[blocked.lot_id].product_id}: {blocked.reason.value}, its stop cannot be judged"
+        desk.alert("exit_blocked", blocked.lot_id, Severity.CRITICAL, message)
 
 
 def _report_unguarded(cycle: Cycle, desk: Desk) -> None:

@@ -124,7 +124,6 @@ def exits_and_upkeep(cycle: Cycle, desk: Desk) -> None:
     desk.orders.close_lots(cycle.exits, planner, cycle)
     desk.orders.protect(planner, cycle, _on_their_way(cycle, desk))
     desk.memory.rules_in_doubt |= _was_an_exit_rejected(desk)
-    _report_open_exits(cycle, desk)
 
 
 def _judge_lots(cycle: Cycle, desk: Desk) -> None:
@@ -181,20 +180,6 @@ def _is_a_held_market_closed(desk: Desk) -> bool:
     known, dust_usd = desk.memory.catalogue, desk.settings.policy.risk.dust_threshold_usd
     held = (known.get(lot.product_id) for lot in desk.book.ledger.lots.values() if lot.cost >= dust_usd)
     return not known or any(product is None or product.blocked_by is not None or product.post_only for product in held)
-
-
-def _report_open_exits(cycle: Cycle, desk: Desk) -> None:
-    """Alert about each lot that should be gone and is not."""
-    lots = desk.book.ledger.lots
-    for due in cycle.exits:
-        if due.lot_id in lots:
-            message = f"{lots[due.lot_id].product_id}: {due.reason.value} is due and the lot is not sold yet"
-            desk.alert("exit_incomplete", due.lot_id, Severity.CRITICAL, message)
-    for blocked in cycle.blocked_exits:
-        if blocked.lot_id not in lots:
-            continue
-        message = f"{lots[blocked.lot_id].product_id}: {blocked.reason.value}, its stop cannot be judged"
-        desk.alert("exit_blocked", blocked.lot_id, Severity.CRITICAL, message)
 
 
 def breakers(cycle: Cycle, desk: Desk) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.model.orders import OrderType, Purpose
+from core.model.orders import Order, OrderType, Purpose
 from tests.builders import make_product
 from tests.scenarios.stage import (
     ETH,
@@ -268,6 +268,30 @@ def test_a_lot_whose_stop_is_reached_before_its_guard_is_sold_at_once(tmp_path: 
     assert closings(lines[2:3]) == [("exit", "stop_loss")]
     assert exit_reasons(lines[2:3]) == ["stop_loss"]
     assert lines[2]["portfolio"]["positions"] == []
+
+
+def test_a_lot_whose_stop_is_reached_before_its_guard_and_that_finds_no_buyers_is_alerted_in_its_first_minute(
+    tmp_path: Path,
+) -> None:
+    stage = set_stage(tmp_path)
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+
+    def lose_the_buyers(order: Order) -> None:
+        if order.purpose is Purpose.PROTECTION:
+            stage.market.set_book(ETH, level_size="0.0005")
+
+    def fall() -> None:
+        made[0].rejects[OrderType.BRACKET] = "STOP_PRICE_ABOVE_LAST_TRADE_PRICE"
+        made[0].before_submit = lose_the_buyers
+
+    stage.clock.at(1.6, fall)
+
+    lines = stage.play(3)
+
+    assert lines[2]["protection"][0]["guarded"] == "0"
+    assert "exit_incomplete" in lines[2]["alerts"]
+    assert "stop_loss is due" in stage.alerts("exit_incomplete")[0]
 
 
 def test_a_guard_whose_answer_is_lost_freezes_the_lot_until_it_is_found(tmp_path: Path) -> None:
