@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-from runner.wire import NotSent
-
 IN_VAIN_SECONDS_MAX = 20.0
 """So long is waited, since the last answer, for answers that do not come: less than half of a cycle's deadline."""
 
@@ -11,8 +9,8 @@ PAUSE_SECONDS = 5.0
 """After that, a question is asked once in so long: a cycle that hangs comes to its end, and the next one asks."""
 
 
-class Silent(NotSent):
-    """The exchange does not answer, and a question would wait in vain: to repeat it at once is no use."""
+class Silent(Exception):
+    """A question was not sent: the exchange answers nothing, and to repeat it at once is no use."""
 
 
 class Silence:
