@@ -3,7 +3,8 @@ A market that does what the test says: MarketData, and the shape that the matchi
 
 The price of a product is flat, or a function of the minutes since the market's beginning (`follow`), times every jump
 so far (`move`, now or at a minute to come). Candles, quotes, books and flow all come from that price, so a test
-cannot contradict itself. Faults are switched on by name: `go_stale`, `fail`, `lose_book`.
+cannot contradict itself. Faults are switched on by name: `go_stale`, `fail`, `lose_book`. `before_candles` is called
+with each question about candles, to let time pass.
 """
 
 import math
@@ -44,6 +45,7 @@ class ScriptedMarket:
         self._scripts: dict[ProductId, _Script] = {}
         self._failures_left = 0
         self.calls = 0
+        self.before_candles: Callable[[], None] = lambda: None
 
     # --- the script ---------------------------------------------------------------------------------------------------
 
@@ -117,6 +119,7 @@ class ScriptedMarket:
         return [script.product for script in self._scripts.values()]
 
     def candles(self, product_ids: Sequence[ProductId], since: int) -> Mapping[ProductId, Sequence[Candle]]:
+        self.before_candles()
         self._answer()
         first = math.ceil(since / MINUTE_SECONDS) * MINUTE_SECONDS
         return {

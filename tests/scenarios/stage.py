@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -36,12 +36,18 @@ WrapBroker = Callable[[Broker, Clock], Broker]
 
 @dataclass(slots=True)
 class Stage:
-    """One data directory, played on as often as a test likes. `broker` may put something between bot and account."""
+    """
+    One data directory, played on as often as a test likes.
+
+    `broker` may put something between bot and account; `clock_skew` is what the venue's clock shows ours to be ahead,
+    None where the venue has none.
+    """
 
     folder: Path
     clock: ScriptedClock
     market: ScriptedMarket
     broker: WrapBroker | None = None
+    clock_skew: float | None = None
 
     @property
     def data(self) -> Path:
@@ -119,6 +125,7 @@ class Stage:
             is_virtual=True,
             ends_at=None,
             note="scripted by a test",
+            clock_skew=None if self.clock_skew is None else lambda: cast(float, self.clock_skew),
         )
         return open_desk(configuration, options, stop_reason, outside)
 

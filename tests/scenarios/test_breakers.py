@@ -178,6 +178,35 @@ def test_a_crash_of_the_benchmark_stops_entries(tmp_path: Path) -> None:
     assert not orders(lines)
 
 
+@pytest.mark.parametrize(
+    ("changes", "skew", "state"),
+    [
+        pytest.param({}, 5.0, "ARMED", id="at the limit"),
+        pytest.param({}, -5.1, "REDUCE_ONLY", id="past it, behind"),
+        pytest.param({"policy.circuit_breakers.max_clock_skew_seconds": 6}, 5.1, "ARMED", id="another limit"),
+        pytest.param({}, 30.1, "HALTED", id="as far off as LIVE does not start with"),
+        pytest.param({"app.exchange.max_clock_skew_seconds": 31}, 30.1, "REDUCE_ONLY", id="another limit of LIVE"),
+        pytest.param({}, float("nan"), "REDUCE_ONLY", id="not to be read"),
+    ],
+)
+def test_a_clock_that_disagrees_with_the_venues_stops_entries_until_it_agrees(
+    tmp_path: Path, changes: dict[str, object], skew: float, state: str
+) -> None:
+    stage = set_stage(tmp_path, changes)
+    stage.clock_skew = 0.0
+    stage.clock.at(1.5, lambda: setattr(stage, "clock_skew", skew))
+    stage.clock.at(4.5, lambda: setattr(stage, "clock_skew", 0.1))
+    stage.buy_one(ETH)
+
+    lines = stage.play(6)
+
+    is_off = state != "ARMED"
+    assert [line["trading_state"] for line in lines] == ["ARMED"] * 2 + [state] * 3 + ["ARMED"]
+    assert lines[2]["breakers"] == (["clock_skew"] if is_off else [])
+    assert bool(orders(lines[:5])) is not is_off
+    assert len(stage.alerts("clock_skew")) == (2 if is_off else 0)  # raised and resolved
+
+
 def test_an_account_that_disagrees_reduces_then_halts(tmp_path: Path) -> None:
     stage = set_stage(tmp_path)
     faulty: list[FaultyBroker] = []

@@ -175,3 +175,17 @@ def test_an_entry_that_could_not_be_cancelled_is_cancelled_by_the_switch_while_w
     closed = next(event for event in stage.journal() if event["kind"] == "CLOSED")
     assert (closed["status"], closed["at"]) == ("CANCELLED", "2026-01-05T10:02:15Z")
     assert lines[3]["reconcile"]["open_orders"] == 0
+
+
+def test_an_entry_that_is_not_seen_to_be_cancelled_under_the_switch_is_alerted(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+    stage.clock.at(2.05, lambda: setattr(made[0], "ignores_cancels", True))
+    stage.clock.at(2.1, stage.kill_file.touch)
+
+    lines = stage.play(6)
+
+    assert ["kill_cancel_unverified" in line["alerts"] for line in lines] == [False, False, False, True, False, False]
+    assert "severity=CRITICAL" in stage.alerts("kill_cancel_unverified")[0]
+    assert [line["reconcile"]["open_orders"] for line in lines[2:]] == [1, 0, 0, 0]  # its end came

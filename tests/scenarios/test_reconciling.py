@@ -208,6 +208,45 @@ def test_an_unknown_order_that_is_found_to_be_another_one_stays_unknown_and_halt
     assert lines[-1]["trading_state"] == "HALTED"
 
 
+def test_an_id_under_which_the_exchange_shows_somebody_elses_order_is_reported_and_never_cancelled(
+    tmp_path: Path,
+) -> None:
+    stage, made = _stage(tmp_path, HOLD_SHORTLY)
+    stage.buy_one(ETH)
+
+    def restate(report: OrderReport) -> OrderReport:
+        is_guard = report.order_type is OrderType.BRACKET
+        return replace(report, client_order_id=ClientOrderId("somebody-elses")) if is_guard else report
+
+    stage.clock.at(3.5, lambda: setattr(made[0], "restated", restate))
+
+    lines = stage.play(10)
+
+    cancelled = len(made[0].cancelled)
+    assert [_codes(line) for line in lines[4:7]] == [["order_name_differs"]] * 3
+    assert lines[6]["trading_state"] == "HALTED"
+    assert cancelled == 3  # the quotes of the entry, before
+
+
+def test_a_fill_of_our_order_under_another_id_of_the_exchange_is_not_booked_and_halts(tmp_path: Path) -> None:
+    stage, made = _stage(tmp_path)
+    stage.buy_one(ETH)
+
+    def fill_elsewhere() -> None:
+        guard = next(order for order in made[0].submitted if order.purpose is Purpose.PROTECTION)
+        strange = _fill("strange", "another-id", side=Side.SELL, size=str(guard.size), minute=3.4)
+        made[0].foreign_fills = [replace(strange, client_order_id=guard.client_order_id)]
+
+    stage.clock.at(3.5, fill_elsewhere)
+
+    lines = stage.play(7)
+
+    assert [_codes(line) for line in lines[4:]] == [["fill_order_differs"]] * 3
+    assert not fills(lines, "SELL")
+    assert lines[-1]["trading_state"] == "HALTED"
+    assert "fill_order_differs" in stage.alerts("account_differs")[0]
+
+
 def test_an_order_list_that_cannot_be_read_is_no_empty_list(tmp_path: Path) -> None:
     stage, made = _stage(tmp_path)
     stage.buy_one(ETH)
@@ -241,9 +280,8 @@ def test_balances_that_stay_wrong_escalate_also_while_a_guard_rests(tmp_path: Pa
     assert [line["trading_state"] for line in lines[3:]] == ["ARMED", "ARMED", "REDUCE_ONLY", "HALTED"]
 
 
-def test_coins_that_were_sold_twice_are_bought_back(tmp_path: Path) -> None:
-    stage, made = _stage(tmp_path, HOLD_SHORTLY)
-    stage.buy_one(ETH)
+def _sell_twice(stage: Stage, made: list[FaultyBroker]) -> None:
+    """Let the guard fill, too, right after its lot was sold."""
 
     def fill_the_guard_as_well() -> None:
         guard = next(order for order in made[0].submitted if order.purpose is Purpose.PROTECTION)
@@ -260,13 +298,17 @@ def test_coins_that_were_sold_twice_are_bought_back(tmp_path: Path) -> None:
 
     stage.clock.at(8.6, fill_the_guard_as_well)
 
+
+def test_coins_that_were_sold_twice_are_bought_back(tmp_path: Path) -> None:
+    stage, made = _stage(tmp_path, HOLD_SHORTLY)
+    stage.buy_one(ETH)
+    _sell_twice(stage, made)
+
     lines = stage.play(13)
 
-    sold = next(line for line in lines if fills([line], "SELL") and "oversold" in stage.alerts("oversold")[0])
     covers = [order for order in orders(lines) if order["purpose"] == "cover"]
     bought = sum(Decimal(fill["size"]) for fill in fills(lines) if fill["purpose"] == "cover")
     size = Decimal(next(order["size"] for order in orders(lines) if order["purpose"] == "protection"))
-    assert sold
     assert "severity=CRITICAL" in stage.alerts("oversold")[0]
     assert [(order["side"], order["order_type"], order["outcome"]) for order in covers] == [
         ("BUY", "limit_ioc", "ACCEPTED")
@@ -274,3 +316,18 @@ def test_coins_that_were_sold_twice_are_bought_back(tmp_path: Path) -> None:
     assert bought == size
     assert "oversold" not in lines[-1]["portfolio"]
     assert lines[-1]["portfolio"]["positions"] == []
+
+
+def test_while_coins_are_missing_their_product_is_not_bought_for_a_new_position(tmp_path: Path) -> None:
+    stage, made = _stage(tmp_path, HOLD_SHORTLY)
+    stage.buy_one(ETH)
+    _sell_twice(stage, made)
+    stage.clock.at(8.7, lambda: made[0].rejects.update({OrderType.IOC: "INSUFFICIENT_FUND"}))
+
+    lines = stage.play(10)  # the rise that was bought is still wanted
+
+    size = next(order["size"] for order in orders(lines) if order["purpose"] == "protection")
+    covers = [(order["size"], order["outcome"]) for order in orders(lines) if order["purpose"] == "cover"]
+    assert covers == [(size, "REJECTED")]
+    assert lines[-1]["portfolio"]["oversold"] == [{"product": "ETH-USD", "quantity": size}]
+    assert [item["reason"] for item in lines[-1]["risk"]["refused"]] == ["oversold_coins"]

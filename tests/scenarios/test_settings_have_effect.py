@@ -1,8 +1,11 @@
 """Settings of app.yaml, each changed alone, seen in the files of a run; and every metric seen to move."""
 
 import os
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+
+import pytest
 
 from core.model.orders import OrderType
 from core.ports import Broker, Clock
@@ -77,6 +80,27 @@ def test_a_cycle_that_is_late_sends_no_entry(tmp_path: Path) -> None:
     assert "deadline" in reasons(lines)
     assert not orders(lines)
     assert lines[2]["stage_latencies"]["reconcile"] >= 50
+
+
+@pytest.mark.parametrize(("seconds", "histories"), [(20, 2), (30, 3), (44, 4)])
+def test_past_its_share_of_the_cycle_no_newcomers_history_is_asked_for(
+    tmp_path: Path, seconds: int, histories: int
+) -> None:
+    """Each of four histories takes 11 s; who has none yet is not taken for stale."""
+    stage = set_stage(tmp_path, {"app.loop.market_data_seconds": seconds})
+    asked: list[datetime] = []
+
+    def take_time() -> None:
+        asked.append(stage.clock.now())
+        stage.clock.wait_until(stage.clock.now() + timedelta(seconds=11), lambda: True)
+
+    stage.market.before_candles = take_time
+
+    line = stage.play(1)[0]
+
+    assert len(asked) == histories
+    assert line["stage_latencies"]["triggers"] == 11 * histories
+    assert line["breakers"] == []
 
 
 def test_a_new_paper_account_gets_its_starting_cash_once(tmp_path: Path) -> None:
