@@ -6,12 +6,14 @@ from decimal import Decimal
 
 from core.model.ledger import Ledger
 from core.model.money import ZERO, plain
-from core.model.orders import Balance, ClientOrderId, Order, OrderReport
+from core.model.orders import Balance, ClientOrderId, Fill, Order, OrderReport
+from core.model.portfolio import OrderState
 
 ORDER_LOST = "order_lost"
 ORDER_ALIVE = "order_alive"
 ABSENT_ORDER_FILLED = "absent_order_filled"
 FILL_ORDER_DIFFERS = "fill_order_differs"
+FILL_DIFFERS = "fill_differs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,16 @@ def compare_with_intent(order: Order, report: OrderReport) -> list[Difference]:
         for code, ours, theirs in pairs
         if ours != theirs
     ]
+
+
+def compare_fill(state: OrderState, fill: Fill) -> list[Difference]:
+    """Tell whether an order can have been filled like this: its product, its side, and no more than is left of it."""
+    order, left = state.order, state.order.size - state.filled_size
+    if (fill.product_id, fill.side) == (order.product_id, order.side) and fill.size <= left:
+        return []
+    ours = f"{order.side.value} {order.product_id}, {plain(left)} left"
+    theirs = f"fill {fill.fill_id}: {fill.side.value} {plain(fill.size)} {fill.product_id}"
+    return [about_order(FILL_DIFFERS, order.client_order_id, ours, theirs)]
 
 
 def compare_balances(

@@ -16,7 +16,7 @@ from core.model.portfolio import OrderState
 from core.model.records import FillBooked
 from core.ports import Broker, Clock
 from runner.bookkeeper import Bookkeeper
-from runner.differences import ABSENT_ORDER_FILLED, FILL_ORDER_DIFFERS, Difference, about_order
+from runner.differences import ABSENT_ORDER_FILLED, FILL_ORDER_DIFFERS, Difference, about_order, compare_fill
 
 FILLS_OVERLAP = timedelta(minutes=10)
 """Fills are asked for again from this much before the last one: late ones must not be missed."""
@@ -108,6 +108,11 @@ class FillBooking:
             ours = f"order {state.order_id}"
             self._notice(about_order(FILL_ORDER_DIFFERS, fill.client_order_id, ours, f"fill of order {fill.order_id}"))
             return
+        contradictions = [] if state is None else compare_fill(state, fill)
+        if contradictions:
+            for found in contradictions:
+                self._notice(found)
+            return  # the ledger would refuse it, and that ends the run: nobody would watch, in each run again
         if state is not None and state.outcome in (Outcome.ABSENT, Outcome.NOT_SENT, Outcome.REJECTED):
             said = about_order(ABSENT_ORDER_FILLED, fill.client_order_id, state.outcome.value, f"fill {fill.fill_id}")
             self._notice(said)

@@ -15,6 +15,7 @@ from core.model.orders import (
     Fill,
     Liquidity,
     OrderId,
+    OrderKey,
     OrderReport,
     OrderStatus,
     OrderType,
@@ -245,6 +246,34 @@ def test_a_fill_of_our_order_under_another_id_of_the_exchange_is_not_booked_and_
     assert not fills(lines, "SELL")
     assert lines[-1]["trading_state"] == "HALTED"
     assert "fill_order_differs" in stage.alerts("account_differs")[0]
+
+
+@pytest.mark.parametrize(
+    ("side", "times"), [pytest.param(Side.SELL, 2, id="more than is left"), pytest.param(Side.BUY, 1, id="other side")]
+)
+def test_a_fill_that_our_order_cannot_have_had_is_not_booked_and_halts_but_does_not_end_the_run(
+    tmp_path: Path, side: Side, times: int
+) -> None:
+    stage, made = _stage(tmp_path)
+    stage.buy_one(ETH)
+
+    def fill_wrongly() -> None:
+        guard = next(order for order in made[0].submitted if order.purpose is Purpose.PROTECTION)
+        strange = _fill("strange", "", side=side, size=str(guard.size * times), minute=3.4)
+        found = made[0].find(
+            OrderKey(client_order_id=guard.client_order_id, order_id=None, product_id=ETH, since=MONDAY)
+        )
+        assert found is not None
+        made[0].foreign_fills = [replace(strange, order_id=found.order_id)]
+
+    stage.clock.at(3.5, fill_wrongly)
+
+    lines = stage.play(7)
+
+    assert [_codes(line) for line in lines[4:]] == [["fill_differs"]] * 3
+    assert len(fills(lines)) == 1  # the entry's
+    assert lines[-1]["trading_state"] == "HALTED"
+    assert "fill strange" in stage.alerts("account_differs")[0]
 
 
 def test_an_order_list_that_cannot_be_read_is_no_empty_list(tmp_path: Path) -> None:
