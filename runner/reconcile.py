@@ -131,6 +131,9 @@ class Reconciler:
         if report is not None:
             self._accept(state, report)
             return
+        if state.filled_size > 0:
+            self._outcome(order.client_order_id, Outcome.ACCEPTED, state.order_id)  # a fill is evidence enough
+            return
         now = self._clock.now()
         self._book.record(LookedUp(at=now, client_order_id=order.client_order_id), durable=False)
         dead_after = max(order.end_time or state.intent_at, state.intent_at) + self._settle_span

@@ -113,10 +113,11 @@ def report_differences(differences: Iterable[Difference], desk: Desk) -> None:
 
 def exits_and_upkeep(cycle: Cycle, desk: Desk) -> None:
     """Cancel entries that outlived their end, sell the lots whose time has come (L6), and guard the others."""
+    if cycle.reason is not Reason.KILL_SWITCH:  # which has cancelled every buy already
+        desk.orders.cancel_overdue()  # also when HALTED: nothing may still be bought then
     if cycle.reason is Reason.KILL_SWITCH or desk.state() not in MAY_SEND:
         _read_held_quotes(cycle, desk)
         return
-    desk.orders.cancel_overdue()
     if not _read_held_quotes(cycle, desk):
         return
     planner = Planner(cycle, desk)

@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
+from core.model.orders import Order, Purpose
 from tests.scenarios.stage import ETH, MONDAY, fills, orders, set_stage, with_faults
 
 
@@ -105,3 +106,45 @@ def test_an_entry_that_the_exchange_keeps_beyond_its_end_is_cancelled_again(tmp_
     assert len(made[0].cancelled) == 3  # the same order, in its cycle and in each later one
     assert len(set(made[0].cancelled)) == 1
     assert [line["reconcile"]["open_orders"] for line in lines] == [0, 0, 1, 1, 1, 0]
+
+
+def test_an_entry_beyond_its_end_is_cancelled_also_while_the_bot_is_halted(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+
+    def ignore_cancels() -> None:
+        made[0].shows_open = True
+        made[0].extra_cash = Decimal(-50)
+
+    stage.clock.at(2.05, ignore_cancels)
+
+    lines = stage.play(8)
+
+    assert [line["trading_state"] for line in lines[6:]] == ["HALTED"] * 2
+    assert [line["reconcile"]["open_orders"] for line in lines[2:]] == [1] * 6
+    assert len(made[0].cancelled) == 6  # the same order in its cycle and in each later one
+    assert len(set(made[0].cancelled)) == 1
+
+
+def test_a_fill_that_names_an_unknown_order_proves_that_it_exists(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+    stage.market.move(ETH, -0.3, at_minute=2.02)
+
+    def lose() -> None:
+        made[0].lose_answers = 1
+        made[0].before_submit = lose_entry
+
+    def lose_entry(order: Order) -> None:
+        if order.purpose is Purpose.ENTRY:
+            made[0].lost.append(order.client_order_id)
+
+    stage.clock.at(1.6, lose)
+
+    lines = stage.play(6)
+
+    resolved = [item["outcome"] for line in lines for item in line["reconcile"].get("resolved", [])]
+    assert resolved == ["ACCEPTED"]
+    assert lines[-1]["protection"][0]["guarded"] == lines[-1]["portfolio"]["positions"][0]["quantity"]
