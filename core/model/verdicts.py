@@ -146,3 +146,4 @@ class ExitReason(Enum):
     TAKE_PROFIT = "take_profit"
     TRAILING_STOP = "trailing_stop"
     MAX_HOLD = "max_hold"
+    UNGUARDED = "unguarded"

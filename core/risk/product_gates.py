@@ -196,14 +196,15 @@ def symbol_pacing_breach(product_id: ProductId, ledger: Ledger, limits: RiskLimi
     """
     Return why a product must rest: the cooldown after its last close, then the spacing of its entries.
 
-    A close that fits several cooldowns (a stop is mostly a loss too) waits for the longest.
+    A close that fits several cooldowns (a stop is mostly a loss too) waits for the longest. A product whose guards the
+    venue refused rests as after a stop: it would refuse the next one's, too.
     """
     close = ledger.last_closes.get(product_id)
     if close is not None:
         minutes = limits.per_symbol_cooldown_minutes
         if close.was_loss:
             minutes = max(minutes, limits.per_symbol_cooldown_after_loss_minutes)
-        if close.reason == ExitReason.STOP_LOSS.value:
+        if close.reason in (ExitReason.STOP_LOSS.value, ExitReason.UNGUARDED.value):
             minutes = max(minutes, limits.per_symbol_cooldown_after_stop_minutes)
         breach = _too_soon(Refusal.SYMBOL_COOLDOWN, close.at, minutes * 60, now)
         if breach is not None:

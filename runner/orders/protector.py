@@ -8,17 +8,21 @@ the same sender as all orders, so also behind the same kill switch (L5). What ca
 from collections.abc import Collection
 
 from core.exits import ExitDue
-from core.model.orders import LotId, Outcome
+from core.model.orders import ClientOrderId, LotId, OrderStatus, Outcome
 from core.model.portfolio import Lot
+from core.model.verdicts import ExitReason
 from runner.bookkeeper import Bookkeeper
 from runner.cycle import Cycle, OrderNote
 from runner.orders.coverage import is_covered
 from runner.orders.planned import Planned, Planning
-from runner.orders.reject_codes import exit_reached, is_kind_unsupported
+from runner.orders.reject_codes import exit_reached, is_kind_unsupported, is_market_closed
 from runner.orders.sending import Sender
 
 STEPS_MAX = 4
 """Rounds of cancelling and placing for one lot in one go: another kind, a slice joined with the rest."""
+
+REFUSED_CYCLES_MAX = 5
+"""In so many cycles the venue may refuse a lot's guard; then the lot is sold: nothing would hold its stop for us."""
 
 
 class Protector:
@@ -29,6 +33,7 @@ class Protector:
         self._book = book
         self._due: list[ExitDue] = []
         self._why: dict[LotId, str] = {}
+        self._refused_in: dict[LotId, tuple[int, ...]] = {}
 
     @property
     def has_due(self) -> bool:
@@ -50,11 +55,13 @@ class Protector:
     def protect(self, planning: Planning, cycle: Cycle, being_sold: Collection[LotId] = ()) -> None:
         """Bring the guards of every lot in line with it; lots on their way out are left alone."""
         for lot in tuple(self._book.ledger.lots.values()):
-            if lot.lot_id in being_sold or any(due.lot_id == lot.lot_id for due in self._due):
+            if lot.lot_id in being_sold or self._is_due(lot):
                 continue
             if not self._sender.is_killed():
                 self._protect_lot(lot, planning, cycle)
-        self._why = {lot_id: why for lot_id, why in self._why.items() if lot_id in self._book.ledger.lots}
+        lots = self._book.ledger.lots
+        self._why = {lot_id: why for lot_id, why in self._why.items() if lot_id in lots}
+        self._refused_in = {lot_id: slots for lot_id, slots in self._refused_in.items() if lot_id in lots}
 
     def _protect_lot(self, lot: Lot, planning: Planning, cycle: Cycle) -> None:
         self._why.pop(lot.lot_id, None)
@@ -81,10 +88,8 @@ class Protector:
         """Place one guard; return whether to go on with the lot."""
         answer = self._sender.place(planned, planning, cycle)
         if answer.is_accepted:
-            self._sender.settle(
-                [planned.order.client_order_id]
-            )  # accepted is not yet resting: it may have FAILED since
-            return True
+            self._look_at_accepted(planned.order.client_order_id, lot, cycle)
+            return not self._is_due(lot)
         is_rejected = answer.outcome is Outcome.REJECTED
         if is_rejected and is_kind_unsupported(answer.reason) and planning.note_unsupported(planned.order):
             return True
@@ -92,6 +97,29 @@ class Protector:
         if reached is not None:
             limit = f"guard at {planned.order.stop_price} and {planned.order.limit_price}"
             self._due.append(ExitDue(lot_id=lot.lot_id, reason=reached, observed=answer.reason, limit=limit))
+        elif is_rejected and not is_market_closed(answer.reason):
+            self._count_refusal(lot, answer.reason, cycle)
         what = "refused before sending" if answer.outcome is None else answer.outcome.value
         self._why[lot.lot_id] = f"{planned.order.order_type.value} {what}: {answer.reason}"
         return False
+
+    def _is_due(self, lot: Lot) -> bool:
+        return any(due.lot_id == lot.lot_id for due in self._due)
+
+    def _look_at_accepted(self, key: ClientOrderId, lot: Lot, cycle: Cycle) -> None:
+        """Accepted is not yet resting: a guard that has FAILED since was refused after all, and is tried again."""
+        self._sender.settle([key])
+        state = self._book.ledger.closed_orders.get(key)
+        if state is not None and state.status is OrderStatus.FAILED:
+            self._count_refusal(lot, OrderStatus.FAILED.value, cycle)
+        else:
+            self._refused_in.pop(lot.lot_id, None)
+
+    def _count_refusal(self, lot: Lot, why: str, cycle: Cycle) -> None:
+        """Count the cycles whose guards the venue did not take; a lot that it takes none for is sold."""
+        slots = self._refused_in.get(lot.lot_id, ())
+        if cycle.tick.slot not in slots:
+            slots = self._refused_in[lot.lot_id] = (*slots, cycle.tick.slot)
+        if len(slots) >= REFUSED_CYCLES_MAX:
+            limit = f"a guard within {REFUSED_CYCLES_MAX} cycles"
+            self._due.append(ExitDue(lot_id=lot.lot_id, reason=ExitReason.UNGUARDED, observed=why, limit=limit))

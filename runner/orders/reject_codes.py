@@ -27,6 +27,8 @@ _UNSUPPORTED = frozenset(
     }
 )
 
+_CLOSED = frozenset({"ORDER_ENTRY_DISABLED", "TRADING_DISABLED", "PRODUCT_TRADING_HALTED", "UNTRADABLE_PRODUCT"})
+
 
 def would_have_crossed(code: str) -> bool:
     """Tell whether a post-only order was refused because the market had moved to its price."""
@@ -43,6 +45,11 @@ def exit_reached(code: str) -> ExitReason | None:
 def is_kind_unsupported(code: str) -> bool:
     """Tell whether the venue takes no order of this kind at all; every other refusal is about the moment."""
     return _bare(code) in _UNSUPPORTED
+
+
+def is_market_closed(code: str) -> bool:
+    """Tell whether the venue takes no order at all of a product, so that a sell would be refused like a guard."""
+    return _bare(code) in _CLOSED
 
 
 def _bare(code: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.model.orders import Order, OrderType, Purpose
+from core.model.orders import Order, OrderReport, OrderStatus, OrderType, Purpose
 from tests.builders import make_product
 from tests.scenarios.stage import (
     ETH,
@@ -236,6 +236,66 @@ def test_a_guard_that_is_refused_for_a_reason_of_the_moment_is_alerted_and_tried
         line["unprotected_seconds"] for line in lines
     )
     assert len({guard["client_order_id"] for guard in _guards(lines)}) == 4
+
+
+def test_a_lot_whose_guards_the_venue_refuses_for_five_cycles_is_sold(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+    refused = {OrderType.BRACKET: "BRACKET_ORDER_NOT_SUPPORTED", OrderType.STOP_LIMIT: "ORDER_TYPE_NOT_SUPPORTED"}
+    stage.clock.at(1.6, lambda: made[0].rejects.update(refused))
+
+    lines = stage.play(9)
+
+    assert [exit_reasons([line]) for line in lines[2:8]] == [[], [], [], [], ["unguarded"], []]
+    assert closings(lines) == [("exit", "unguarded")]
+    assert lines[6]["portfolio"]["positions"] == []
+    refusals = {item["reason"]: item["limit"] for item in lines[-1]["risk"]["refused"]}
+    assert refusals == {"symbol_cooldown": "7200 s"}  # it would be refused again: as long as after a stop
+
+
+def test_a_lot_whose_guards_fail_after_they_were_accepted_is_sold_as_well(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+
+    def fail_guards(report: OrderReport) -> OrderReport:
+        if report.order_type is not OrderType.BRACKET:
+            return report
+        made[0].cancel([report.order_id])
+        return replace(report, status=OrderStatus.FAILED)
+
+    stage.clock.at(1.6, lambda: setattr(made[0], "restated", fail_guards))
+
+    lines = stage.play(8)
+
+    assert [exit_reasons([line]) for line in lines[2:]] == [[], [], [], [], ["unguarded"], []]
+    assert closings(lines) == [("exit", "unguarded")]
+
+
+def test_a_guard_that_a_closed_market_refuses_sells_nothing(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+    stage.clock.at(1.6, lambda: made[0].rejects.update({OrderType.BRACKET: "ORDER_ENTRY_DISABLED"}))
+
+    lines = stage.play(10)
+
+    assert exit_reasons(lines) == []
+    assert stage.alerts("unprotected")
+
+
+def test_a_guard_that_is_taken_ends_the_count_of_those_that_were_refused(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+    stage.clock.at(1.6, lambda: made[0].rejects.update({OrderType.BRACKET: "INSUFFICIENT_FUND"}))
+    stage.clock.at(5.5, lambda: setattr(made[0], "rejects", {}))  # in the fifth cycle it is taken
+
+    lines = stage.play(9)
+
+    assert [guard["outcome"] for guard in _guards(lines)] == ["REJECTED"] * 4 + ["ACCEPTED"]
+    assert not fills(lines, "SELL")
 
 
 @pytest.mark.parametrize(
