@@ -76,7 +76,7 @@ class Executor:
             self._exits.close_lots(due, planning, cycle)
 
     def protect(self, planning: Planning, cycle: Cycle, being_sold: Collection[LotId]) -> None:
-        """Guard every lot that is not being sold; one whose stop is reached is sold at once."""
+        """Guard every lot, also what is left of those being sold; another whose stop is reached is sold at once."""
         self._protector.protect(planning, cycle, being_sold)
         self._sell_what_cannot_be_guarded(planning, cycle)
 

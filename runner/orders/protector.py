@@ -53,12 +53,16 @@ class Protector:
         return self._why.get(lot.lot_id, "its guard is not known to be at the exchange")
 
     def protect(self, planning: Planning, cycle: Cycle, being_sold: Collection[LotId] = ()) -> None:
-        """Bring the guards of every lot in line with it; lots on their way out are left alone."""
+        """
+        Bring the guards of every lot in line with it.
+
+        What is left of lots that are `being_sold` is guarded as well, where that can be: the next cycle goes on
+        selling, but the run may end before it. Such a lot does not become due once more.
+        """
         for lot in tuple(self._book.ledger.lots.values()):
-            if lot.lot_id in being_sold or self._is_due(lot):
-                continue
-            if not self._sender.is_killed():
+            if not self._is_due(lot) and not self._sender.is_killed():
                 self._protect_lot(lot, planning, cycle)
+        self._due = [due for due in self._due if due.lot_id not in being_sold]
         lots = self._book.ledger.lots
         self._why = {lot_id: why for lot_id, why in self._why.items() if lot_id in lots}
         self._refused_in = {lot_id: slots for lot_id, slots in self._refused_in.items() if lot_id in lots}

@@ -238,6 +238,23 @@ def test_a_guard_that_is_refused_for_a_reason_of_the_moment_is_alerted_and_tried
     assert len({guard["client_order_id"] for guard in _guards(lines)}) == 4
 
 
+def test_what_an_exit_left_is_guarded_until_the_next_cycle_also_when_the_run_ends_before_it(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path, HOLD_SHORTLY)
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+    stage.clock.at(7.4, lambda: stage.market.set_book(ETH, level_size="0.002"))
+
+    line = stage.play(9)[-1]
+
+    (guard,) = made[0].open_orders()
+    left = line["portfolio"]["positions"][0]["quantity"]
+    assert fills([line], "SELL")
+    assert line["protection"] == [{"flattening": True, "guarded": left, "guard": "bracket", "guards": 1}]
+    assert guard.size == Decimal(left)
+    assert stage.alerts("exit_incomplete")
+    assert closings(stage.play(12)) == [("exit", "max_hold")]  # a later run goes on selling
+
+
 def test_a_lot_whose_guards_the_venue_refuses_for_five_cycles_is_sold(tmp_path: Path) -> None:
     stage = set_stage(tmp_path)
     made = with_faults(stage)
