@@ -143,6 +143,8 @@ class _Pass:
         if reconcile is not None:
             sells = sum(item["guards"] for item in body["protection"] or ()) + self._open_exits(body)
             self.resting = alive[: max(reconcile.get("open_orders", 0) - sells, 0)]
+        elif (body["metrics"] or {}).get("trader_pending_orders") == 0:
+            self.resting = []  # seen to be over although the account could not be read as a whole
 
     def _open_exits(self, body: dict[str, Any]) -> int:
         """Return how many exits may be open at a line's end: those in doubt, and its own that are not filled."""
