@@ -13,7 +13,7 @@ from core.model.portfolio import Lot
 from core.model.verdicts import ExitReason
 from runner.bookkeeper import Bookkeeper
 from runner.cycle import Cycle, OrderNote
-from runner.orders.coverage import is_covered
+from runner.orders.coverage import is_covered, live_guards
 from runner.orders.planned import Planned, Planning
 from runner.orders.reject_codes import exit_reached, is_kind_unsupported, is_market_closed
 from runner.orders.sending import Sender
@@ -69,6 +69,11 @@ class Protector:
 
     def _protect_lot(self, lot: Lot, planning: Planning, cycle: Cycle) -> None:
         self._why.pop(lot.lot_id, None)
+        if self._was_refused_before(lot, cycle):
+            # Beside those that rest, the venue took none for the rest of the lot: it may take one for all of it.
+            self._sender.cancel_and_look(
+                [state.order.client_order_id for state in live_guards(self._book.ledger, lot.lot_id)]
+            )
         for _ in range(STEPS_MAX):
             now = self._book.ledger.lots.get(lot.lot_id)  # a guard may have filled meanwhile
             if now is None:
@@ -118,6 +123,11 @@ class Protector:
             self._count_refusal(lot, OrderStatus.FAILED.value, cycle)
         else:
             self._refused_in.pop(lot.lot_id, None)
+
+    def _was_refused_before(self, lot: Lot, cycle: Cycle) -> bool:
+        """Tell whether the venue refused a guard of this lot in an earlier cycle, and none since."""
+        slots = self._refused_in.get(lot.lot_id, ())
+        return bool(slots) and slots[-1] < cycle.tick.slot and not is_covered(self._book.ledger, lot)
 
     def _count_refusal(self, lot: Lot, why: str, cycle: Cycle) -> None:
         """Count the cycles whose guards the venue did not take; a lot that it takes none for is sold."""

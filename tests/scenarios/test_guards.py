@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import OrderRejected
 from core.model.orders import Order, OrderReport, OrderStatus, OrderType, Purpose
 from tests.builders import make_product
 from tests.scenarios.stage import (
@@ -253,6 +254,27 @@ def test_what_an_exit_left_is_guarded_until_the_next_cycle_also_when_the_run_end
     assert guard.size == Decimal(left)
     assert stage.alerts("exit_incomplete")
     assert closings(stage.play(12)) == [("exit", "max_hold")]  # a later run goes on selling
+
+
+def test_where_the_venue_takes_one_guard_of_a_product_only_it_is_for_all_of_the_lot_a_cycle_later(
+    tmp_path: Path,
+) -> None:
+    stage = set_stage(tmp_path, {"policy.execution.taker_fallback": False})
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+    _with_maker_fills(stage)
+
+    def take_one_guard(order: Order) -> None:
+        if order.purpose is Purpose.PROTECTION and any(report.stop_price for report in made[0].open_orders()):
+            raise OrderRejected("OPEN_BRACKET_ORDERS")
+
+    stage.clock.at(1.6, lambda: setattr(made[0], "before_submit", take_one_guard))
+
+    lines = stage.play(10)
+
+    held = lines[3]["portfolio"]["positions"][0]["quantity"]
+    assert 0 < Decimal(lines[2]["protection"][0]["guarded"]) < Decimal(held)
+    assert [line["protection"] for line in lines[3:]] == [[{"guarded": held, "guard": "bracket", "guards": 1}]] * 7
 
 
 def test_a_lot_whose_guards_the_venue_refuses_for_five_cycles_is_sold(tmp_path: Path) -> None:
