@@ -102,6 +102,12 @@ class Exits:
                 f"{due.reason.value}. Its guards stay at the exchange"
             )
             planning.alert("position_stuck", due.lot_id, Severity.CRITICAL, message)
+        elif planned.reason == Unplannable.BELOW_MINIMUM.value:
+            message = (
+                f"what is left of lot {due.lot_id} is less than {planned.product_id} takes in an order "
+                f"({planned.observed}, at least {planned.limit}): it stays until that changes"
+            )
+            planning.alert("position_stuck", due.lot_id, Severity.CRITICAL, message)
         return None
 
     def buy_back(self, planning: Planning, cycle: Cycle) -> None:

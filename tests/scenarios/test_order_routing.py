@@ -1,5 +1,6 @@
 """How an entry finds its price and an exit its buyers: new quotes, post-only rejections, a collar that widens."""
 
+from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -173,6 +174,21 @@ def test_an_exit_without_buyers_goes_lower_with_each_attempt_and_never_below_its
     assert min(Decimal(order["limit_price"]) for order in attempts) >= bid * Decimal("0.95") - Decimal("0.02")
     assert stage.alerts("exit_incomplete")
     assert all(item.get("flattening") for line in lines[8:] for item in line["protection"] or [])
+
+
+def test_a_rest_that_is_too_small_for_the_venue_is_said_to_be_stuck(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path, {**HOLD_SHORTLY, "universe.refresh_interval_seconds": 60})
+    stage.buy_one(ETH)
+    stage.clock.at(4.5, lambda: stage.market.set_product(replace(make_product(ETH), quote_min_size=Decimal(60))))
+    stage.clock.at(7.4, lambda: stage.market.set_book(ETH, level_size="0.0175"))
+
+    lines = stage.play(10)
+
+    left = lines[-1]["portfolio"]["positions"][0]["quantity"]
+    assert [(note["purpose"], note["reason"]) for note in lines[-1]["execution"]["not_sent"]] == [
+        ("exit", "below_minimum")
+    ]
+    assert f"less than ETH-USD takes in an order ({left}, at least " in stage.alerts("position_stuck")[0]
 
 
 def test_an_exit_that_is_not_proven_over_is_not_repeated(tmp_path: Path) -> None:
