@@ -54,7 +54,8 @@ class FillBooking:
         self._clock = clock
         self._accept = accept
         self._notice = notice
-        self._known_since = clock.now()
+        # Until a first fill moves the cursor: an order of an earlier run may have filled after we took it for dead.
+        self._known_since = min([clock.now(), *(state.intent_at for state in book.ledger.closed_orders.values())])
         self._owner_looks: dict[OrderId, int] = {}
         self._foreign_fills: dict[str, None] = {}
         self._foreign_orders: dict[OrderId, None] = {}

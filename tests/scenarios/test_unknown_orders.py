@@ -4,7 +4,8 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from core.model.orders import Order, Purpose
+from core.model.orders import Fill, Liquidity, Order, OrderId, Purpose, Side
+from core.ports import Broker, Clock
 from tests.scenarios.stage import ETH, MONDAY, fills, orders, set_stage, with_faults
 
 
@@ -106,6 +107,48 @@ def test_an_entry_that_the_exchange_keeps_beyond_its_end_is_cancelled_again(tmp_
     assert len(made[0].cancelled) == 3  # the same order, in its cycle and in each later one
     assert len(set(made[0].cancelled)) == 1
     assert [line["reconcile"]["open_orders"] for line in lines] == [0, 0, 1, 1, 1, 0]
+
+
+def test_the_first_order_of_all_is_not_forgotten_by_a_restart_when_its_fill_comes_very_late(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+
+    def lose() -> None:
+        made[0].lose_answers = 1
+        made[0].loses_before_acceptance = True
+
+    stage.clock.at(1.6, lose)
+    first = stage.play(6)
+    stage.clock.wait_until(MONDAY + timedelta(minutes=25), lambda: True)
+    (order,) = made[0].submitted
+    late = Fill(
+        fill_id="late",
+        order_id=OrderId("the-lost-order"),
+        client_order_id=order.client_order_id,
+        product_id=ETH,
+        side=Side.BUY,
+        price=order.limit_price,
+        size=order.size,
+        fee=Decimal(1),
+        liquidity=Liquidity.MAKER,
+        at=MONDAY + timedelta(minutes=2.1),
+    )
+    put_between = stage.broker
+
+    def with_late_fill(broker: Broker, clock: Clock) -> Broker:
+        assert put_between is not None
+        faulty = put_between(broker, clock)
+        made[-1].foreign_fills = [late]
+        return faulty
+
+    stage.broker = with_late_fill
+
+    lines = stage.play(3)
+
+    assert [line["reconcile"]["unknown_orders"] for line in first[2:]] == [1, 1, 1, 0]
+    assert [fill["fill_id"] for fill in fills(lines)][:1] == ["late"]
+    assert stage.alerts("absent_order_filled")
 
 
 def test_an_entry_beyond_its_end_is_cancelled_also_while_the_bot_is_halted(tmp_path: Path) -> None:
