@@ -10,7 +10,7 @@ from runner.adapters.coinbase import connection as coinbase
 from runner.adapters.coinbase.api import CoinbaseApi
 from runner.adapters.coinbase.credentials import Credentials
 from runner.adapters.coinbase.redaction import Redactor
-from runner.adapters.coinbase.transport import CallFacts
+from runner.adapters.coinbase.transport import UNUSABLE, CallFacts
 from runner.api_health import ApiHealth, Channel
 from runner.wire import Wire
 
@@ -84,6 +84,9 @@ def _at_pace(exchange: ExchangeSection, requests_per_second: int) -> ExchangeSec
 def _count(facts: CallFacts, health: ApiHealth) -> None:
     """Tell the API breaker how one request ended. A definite no (a 404, a rejected order) is an answer."""
     channel = Channel.BROKER if facts.endpoint.startswith(ACCOUNT_ENDPOINTS) else Channel.MARKET
+    if facts.error == UNUSABLE:
+        health.unusable(channel)
+        return
     status = facts.status
     problem = facts.error or (f"http_{status}" if status is not None and is_trouble(status) else None)
     if problem is None:

@@ -62,6 +62,7 @@ def connect(
     api = CoinbaseApi(
         client=_client(transport, origin_of(settings.api_url).authority, credentials),
         refusal=transport.refusal,
+        unusable=transport.unusable,
         clock=clock,
         timeout_seconds=settings.request_timeout_seconds,
         draw=draw,

@@ -16,6 +16,7 @@ from runner.wire import AnswerLost, HttpRequest, HttpResponse, NotSent, Wire
 
 WAITS_MAX = 100
 SHORTEST_WAIT_SECONDS = 0.001
+UNUSABLE = "unusable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,8 @@ class CallFacts:
     One HTTP request, as the observer learns of it.
 
     `status` is None without an answer; then `error` says why: `no_token` (our own limit), `silence` (put off, as the
-    last ones were not answered), `not_sent`, `answer_lost`.
+    last ones were not answered), `not_sent`, `answer_lost`. `unusable` is no request of its own: the answer that was
+    reported before it is no JSON object.
     `seconds` are those on the wire, not the wait for a token. Bytes are those of head and body, as carried.
     """
 
@@ -100,6 +102,22 @@ class Transport:
             self._report(request, attempt, error="no_token")
             raise NotSent("no token of the rate limit in time")
         return self._carry(request, attempt)
+
+    def unusable(self, method: str, path: str) -> None:
+        """Report that the last answer, whose status promised one, holds nothing that can be read."""
+        self._observer(
+            CallFacts(
+                channel=routes.channel_of(path),
+                endpoint=routes.endpoint_of(path),
+                method=method,
+                status=None,
+                error=UNUSABLE,
+                seconds=0.0,
+                bytes_sent=0,
+                bytes_received=0,
+                is_retry=False,
+            )
+        )
 
     def _stop_if_refused(self, method: str, path: str) -> None:
         reason = self.refusal(method, path)
