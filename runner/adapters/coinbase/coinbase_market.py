@@ -219,7 +219,8 @@ class CoinbaseMarket:
 
     def _range_of_candles(self, product_id: ProductId, begin: datetime, until: datetime) -> TradedRange | None:
         """Read the range of every candle that a span touches."""
-        first, last = int(begin.timestamp()), int(until.timestamp())
+        ahead = self._ahead()
+        first, last = int((begin - ahead).timestamp()), int((until - ahead).timestamp())
         bucket = bucket_for(last - first)
         first -= first % bucket.seconds
         end = last - last % bucket.seconds + bucket.seconds
@@ -232,8 +233,15 @@ class CoinbaseMarket:
         return TradedRange(Decimal(repr(low)), Decimal(repr(high)))
 
     def _tape(self, product_id: ProductId, until: datetime) -> Tape | None:
-        alias = self._aliases.get(product_id)
-        return self._answer(f"trades of {product_id}", lambda: self._tapes.until(until, product_id, alias))
+        alias, ahead = self._aliases.get(product_id), self._ahead()
+        return self._answer(f"trades of {product_id}", lambda: self._tapes.until(until, product_id, alias, ahead))
+
+    def _ahead(self) -> timedelta:
+        """Return our clock's lead on the exchange's, by which the paper account's spans and their trades differ."""
+        skew = self._time.skew_seconds()
+        if skew is None:
+            raise MarketDataUnavailable("the exchange's time is not known")
+        return timedelta(seconds=skew)
 
     def _closed_until(self) -> int:
         """Return the end of the last minute that is closed and settled, by the exchange's time, in epoch seconds."""
