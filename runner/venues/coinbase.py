@@ -60,7 +60,7 @@ def open_public(
 
     Raises:
         MarketDataUnavailable: The exchange does not answer.
-        StartRefused: There is a key, but an unsafe or unusable one.
+        StartRefused: There is a key, but an unsafe or unusable one, or one that may withdraw.
     """
     clock = clock or SystemClock()
     credentials = _credentials(settings, environ)
@@ -207,17 +207,18 @@ def _check_clock(venue: _Venue, settings: Settings) -> None:
 
 def _account_rates(venue: _Venue, clock: Clock) -> FeeRates:
     """
-    Return the fee rates of the key's account.
+    Return the fee rates of the key's account, once the key may not withdraw.
 
     Raises:
-        StartRefused: They cannot be read: paper at other fees than asked for would flatter.
+        StartRefused: The key is unsafe, or they cannot be read: paper at other fees than asked for would flatter.
     """
     try:
+        portfolio_of_safe_key(venue.connection.api, to_trade=False)
         return CoinbaseBroker(venue.connection.api, clock).fee_rates()
     except BrokerUnavailable as error:
         raise StartRefused(
             f"the fees of the key's account cannot be read ({error}); unset the key for public data"
-        ) from (error)
+        ) from error
 
 
 def _live_opening(broker: CoinbaseBroker, settings: Settings) -> Opening:
