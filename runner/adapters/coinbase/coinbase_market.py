@@ -116,8 +116,12 @@ class CoinbaseMarket:
             return self._read(
                 product_ids, lambda product_id: read_quote(self._questions, product_id, self._aliases)
             ).found
-        chunks = [tuple(product_ids[at : at + BEST_PER_REQUEST]) for at in range(0, len(product_ids), BEST_PER_REQUEST)]
-        parts = self._read(chunks, lambda chunk: read_best(self._questions, chunk, self._aliases, self._note)).found
+        starts = range(0, len(product_ids), BEST_PER_REQUEST)
+        chunks = [product_ids[start : start + BEST_PER_REQUEST] for start in starts]
+        by_name = {", ".join(map(str, chunk)): chunk for chunk in chunks}  # a failure is noted with the key's text
+        parts = self._read(
+            list(by_name), lambda name: read_best(self._questions, by_name[name], self._aliases, self._note)
+        ).found
         return {product_id: quote for part in parts.values() for product_id, quote in part.items()}
 
     def books(self, product_ids: Sequence[ProductId]) -> Mapping[ProductId, Book]:
