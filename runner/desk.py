@@ -120,6 +120,7 @@ class Desk:
     log: logging.Logger
     is_virtual: bool
     ends_at: datetime | None
+    watch_until: Callable[[float], None] = lambda _moment: None
     clock_skew: Callable[[], float | None] = lambda: None
     redact: Callable[[str], str] = str
     memory: Memory = field(default_factory=Memory)

@@ -272,6 +272,7 @@ def _desk(
         log=start.log,
         is_virtual=world.is_virtual,
         ends_at=world.ends_at,
+        watch_until=world.watch_until,
         clock_skew=world.clock_skew or _no_skew,
         redact=world.redact or str,
     )

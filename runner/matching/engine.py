@@ -135,10 +135,6 @@ class MatchingEngine:
 
     # --- what can be asked --------------------------------------------------------------------------------------------
 
-    def by_id(self, order_id: OrderId) -> OrderRecord | None:
-        self._advance()
-        return self._by_id.get(order_id)
-
     def by_client_id(self, client_order_id: ClientOrderId) -> OrderRecord | None:
         self._advance()
         return self._orders.get(client_order_id)

@@ -60,10 +60,15 @@ def store_and_audit(cycle: Cycle, desk: Desk) -> Status:
 
 
 def _refresh_marks(cycle: Cycle, desk: Desk) -> None:
-    """Read the quotes that the marks need again when the cycle traded: time has passed, and there may be new lots."""
+    """
+    Read the quotes that the marks need again when the cycle traded: time has passed, and there may be new lots.
+
+    A cycle that is late asks only for what it has just bought.
+    """
     held = desk.held()
     traded = any(isinstance(event, Intent) for event in desk.book.recent_events)
-    if not held or not (traded or any(product_id not in cycle.quotes for product_id in held)):
+    missing = any(product_id not in cycle.quotes for product_id in held)
+    if not ((traded and missing) if cycle.is_late else (traded or missing)):
         return
     try:
         desk.fetch_quotes(held, cycle)

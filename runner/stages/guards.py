@@ -30,6 +30,7 @@ def guard(cycle: Cycle, desk: Desk) -> None:
         raise AlreadyRunning(
             "the lock file, or its directory, was removed or replaced while running: another process may own it"
         )
+    desk.watch_until(cycle.began + desk.settings.app.loop.cycle_deadline_seconds)
     _measure_clock_jump(desk)
     _notice_config_drift(desk)
     if not watch_kill_switch(desk):

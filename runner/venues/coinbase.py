@@ -22,7 +22,7 @@ from runner.adapters.process_secrecy import censored_errors, keep_secret
 from runner.adapters.system_clock import SystemClock
 from runner.api_health import ApiHealth
 from runner.options import RunOptions
-from runner.venues.connection import Connection, connect, patience_seconds
+from runner.venues.connection import Connection, connect
 from runner.venues.live_gate import is_loopback, refuse_live_unless_ready
 from runner.venues.outside import Opening, Outside
 from runner.venues.paper import account_name, paper_account, paper_opening
@@ -66,7 +66,7 @@ def open_public(
     credentials = _credentials(settings, environ)
     venue = _venue(settings, options, clock, wire, credentials, read_only=True)
     with censored_errors(venue.connection.redact):
-        _must_answer(venue, settings)
+        _must_answer(venue, settings, or_else=", or use --market simulated")
         rates = None if credentials is None else _account_rates(venue, clock)
     fees = "fees of the configuration" if rates is None else "fees of the account's tier"
     return Outside(
@@ -102,7 +102,7 @@ def open_live(
     refuse_live_unless_ready(settings, options, has_key=credentials is not None)
     venue = _venue(settings, options, clock, wire, credentials, read_only=settings.app.exchange.read_only)
     with censored_errors(venue.connection.redact):
-        _must_answer(venue, settings)
+        _must_answer(venue, settings, or_else="")
         _check_clock(venue, settings)
         portfolio = portfolio_of_safe_key(venue.connection.api)
     broker = CoinbaseBroker(venue.connection.api, clock)
@@ -157,7 +157,7 @@ def _venue(
         clock,
         time,
         venue="loopback" if is_loopback(api_url) else "coinbase",
-        patience_seconds=patience_seconds(settings),
+        cycle_time=connection.cycle_time,
         settle_seconds=CANDLE_SETTLE_SECONDS,
         note=logger_of(options.logs_dir).warning,
     )
@@ -167,6 +167,7 @@ def _venue(
 def _watched(venue: _Venue) -> "_Watched":
     return {
         "health": venue.connection.health,
+        "watch_until": venue.connection.cycle_time.end_at,
         "clock_skew": venue.skew_seconds,
         "rate_limit_use": venue.connection.rate_limit_use,
         "redact": venue.connection.redact,
@@ -178,6 +179,7 @@ class _Watched(TypedDict):
     """What the transport of a run measures and closes, as fields of its Outside."""
 
     health: ApiHealth
+    watch_until: Callable[[float], None]
     clock_skew: Callable[[], float]
     rate_limit_use: Callable[[], Mapping[str, float]]
     redact: Callable[[str], str] | None
@@ -189,11 +191,10 @@ def _place(settings: Settings) -> str:
     return f"an exchange on this machine, {api_url}" if is_loopback(api_url) else "Coinbase Advanced Trade"
 
 
-def _must_answer(venue: _Venue, settings: Settings) -> None:
+def _must_answer(venue: _Venue, settings: Settings, *, or_else: str) -> None:
     if not venue.time.answers():
         raise MarketDataUnavailable(
-            f"{settings.app.exchange.api_url} does not answer (or not in time); check the connection, or use "
-            "--market simulated"
+            f"{settings.app.exchange.api_url} does not answer (or not in time); check the connection{or_else}"
         )
 
 

@@ -9,14 +9,12 @@ from core.settings import ExchangeSection, Settings
 from runner.adapters.coinbase import connection as coinbase
 from runner.adapters.coinbase.api import CoinbaseApi
 from runner.adapters.coinbase.credentials import Credentials
+from runner.adapters.coinbase.cycle_time import CycleTime
 from runner.adapters.coinbase.redaction import Redactor
+from runner.adapters.coinbase.routes import is_about_account
 from runner.adapters.coinbase.transport import UNUSABLE, CallFacts
 from runner.api_health import ApiHealth, Channel
 from runner.wire import Wire
-
-SECONDS_FOR_ORDERS = 10
-
-ACCOUNT_ENDPOINTS = ("/orders", "/accounts", "/transaction_summary", "/key_permissions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +22,7 @@ class Connection:
     """`redact` takes the key of this run out of a text; None without a key."""
 
     api: CoinbaseApi
+    cycle_time: CycleTime
     health: ApiHealth
     rate_limit_use: Callable[[], Mapping[str, float]]
     redact: Callable[[str], str] | None
@@ -62,17 +61,13 @@ def connect(
     )
     return Connection(
         api=connection.api,
+        cycle_time=connection.cycle_time,
         health=health,
         rate_limit_use=lambda: {
             channel.value: round(share, 3) for channel, share in connection.limiter.utilization().items()
         },
         redact=None if credentials is None else Redactor(credentials.to_hide()).redact,
     )
-
-
-def patience_seconds(settings: Settings) -> float:
-    """Return how long one question about many products may take: the deadline less what orders need."""
-    return max(settings.app.loop.cycle_deadline_seconds - SECONDS_FOR_ORDERS, 1)
 
 
 def _at_pace(exchange: ExchangeSection, requests_per_second: int) -> ExchangeSection:
@@ -83,7 +78,7 @@ def _at_pace(exchange: ExchangeSection, requests_per_second: int) -> ExchangeSec
 
 def _count(facts: CallFacts, health: ApiHealth) -> None:
     """Tell the API breaker how one request ended. A definite no (a 404, a rejected order) is an answer."""
-    channel = Channel.BROKER if facts.endpoint.startswith(ACCOUNT_ENDPOINTS) else Channel.MARKET
+    channel = Channel.BROKER if is_about_account(facts.endpoint) else Channel.MARKET
     if facts.error == UNUSABLE:
         health.unusable(channel)
         return

@@ -22,7 +22,7 @@ from runner.matching.account import Account
 from runner.matching.engine import ORDERS_KEPT
 from runner.matching.from_ledger import engine_from_ledger
 from runner.options import RunOptions
-from runner.venues.connection import connect, patience_seconds
+from runner.venues.connection import connect
 from runner.venues.outside import Outside
 from runner.venues.paper import account_name, paper_opening, policy_fees, simulation_of
 from runner.wire import HttpRequest, HttpResponse, Wire
@@ -101,7 +101,7 @@ def open_embedded(settings: Settings, options: RunOptions) -> Outside:
         clock,
         VenueTime(connection.api, clock),
         venue=modelled.venue,
-        patience_seconds=patience_seconds(settings),
+        cycle_time=connection.cycle_time,
         settle_seconds=0.0,
         note=logger_of(options.logs_dir).warning,
     )
@@ -120,5 +120,6 @@ def open_embedded(settings: Settings, options: RunOptions) -> Outside:
         ends_at=None,
         note=f"embedded simulated Coinbase, seed {section.seed}; invented prices, no evidence for real ones",
         health=connection.health,
+        watch_until=connection.cycle_time.end_at,
         rate_limit_use=connection.rate_limit_use,
     )

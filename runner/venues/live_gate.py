@@ -6,8 +6,6 @@ from core.errors import StartRefused
 from core.settings import Mode, Settings
 from runner.options import RunOptions
 
-REAL_API = "https://api.coinbase.com"
-
 
 def is_loopback(api_url: str) -> bool:
     """Tell whether an api_url is an exchange on this machine; the schema allows no other plain address."""

@@ -16,6 +16,7 @@ from core.model.orders import Side
 from core.ports import MarketData
 from core.settings import MarketModel, SimulationSection
 from runner.adapters.coinbase.coinbase_market import CoinbaseMarket
+from runner.adapters.coinbase.cycle_time import CycleTime
 from runner.adapters.coinbase.market_questions import GetApi
 from runner.adapters.coinbase.venue_time import VenueTime
 from runner.adapters.markets.replay_market import open_replay
@@ -91,7 +92,7 @@ def coinbase_on(api: GetApi, clock: VirtualClock) -> Subject:
         own_clock,
         VenueTime(api, own_clock),
         venue="coinbase",
-        patience_seconds=30,
+        cycle_time=CycleTime(own_clock.monotonic),
         settle_seconds=0,
         note=lambda _: None,
     )

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from core.ports import Clock
 from runner.adapters.coinbase import routes
+from runner.adapters.coinbase.cycle_time import CycleTime
 from runner.adapters.coinbase.errors import ApiNotSent, ApiOutcomeUnknown, ApiRefused, ApiUnavailable
 from runner.adapters.coinbase.silence import Silent
 from runner.adapters.coinbase.strict_json import Json, StrictJsonError, parse
@@ -80,13 +81,14 @@ class CoinbaseApi:
         refusal: Callable[[str, str], str | None],
         unusable: Callable[[str, str], None],
         clock: Clock,
+        cycle_time: CycleTime,
         timeout_seconds: float,
         draw: Callable[[], float],
         redact: Callable[[str], str],
     ) -> None:
         """
         `refusal` and `unusable` are the transport's; `timeout_seconds` is for a whole call: waiting, all tries, the
-        last byte.
+        last byte. A GET that began before the cycle's end does not outlive it.
 
         `draw` gives numbers in [0, 1) for the jitter between tries.
         """
@@ -94,6 +96,7 @@ class CoinbaseApi:
         self._refusal = refusal
         self._unusable = unusable
         self._clock = clock
+        self._cycle_time = cycle_time
         self._timeout_seconds = timeout_seconds
         self._draw = draw
         self._redact = redact
@@ -114,7 +117,8 @@ class CoinbaseApi:
         reason = self._reason_not_to_ask("GET", path)
         if reason is not None:
             raise ApiUnavailable(f"{what}: {reason}")
-        ending = self._try(lambda attempt: self._client.get(path, params, attempt), TRIES_MAX)
+        deadline = self._cycle_time.deadline(self._timeout_seconds)
+        ending = self._try(lambda attempt: self._client.get(path, params, attempt), TRIES_MAX, deadline)
         response = ending.response
         if response is None:
             raise ApiUnavailable(self._message(what, ending.problem))
@@ -147,7 +151,8 @@ class CoinbaseApi:
         if reason is not None:
             raise ApiNotSent(f"{what}: {reason}")
         tries = 1 if kind is PostKind.ORDER else TRIES_MAX
-        ending = self._try(lambda attempt: self._client.post(path, body, attempt), tries)
+        deadline = self._clock.monotonic() + self._timeout_seconds
+        ending = self._try(lambda attempt: self._client.post(path, body, attempt), tries, deadline)
         if ending.response is None:
             error = ApiOutcomeUnknown if ending.may_have_arrived else ApiNotSent
             raise error(self._message(what, ending.problem))
@@ -160,8 +165,7 @@ class CoinbaseApi:
             return "needs an API key"
         return self._refusal(method, path)
 
-    def _try(self, send: Callable[[Attempt], HttpResponse], tries: int) -> _Ending:
-        deadline = self._clock.monotonic() + self._timeout_seconds
+    def _try(self, send: Callable[[Attempt], HttpResponse], tries: int, deadline: float) -> _Ending:
         response, problem, may_have_arrived = None, "", False
         for number in range(tries):
             if number > 0 and not self._pause(number, deadline):

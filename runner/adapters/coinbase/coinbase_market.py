@@ -13,6 +13,7 @@ from core.model.orders import Side
 from core.ports import Clock
 from runner.adapters.coinbase.books import BEST_PER_REQUEST, read_best, read_book, read_quote
 from runner.adapters.coinbase.candles import MINUTE, bucket_for, read_candles
+from runner.adapters.coinbase.cycle_time import CycleTime
 from runner.adapters.coinbase.errors import ApiUnavailable
 from runner.adapters.coinbase.fields import BadField
 from runner.adapters.coinbase.market_questions import GetApi, MarketQuestions, Round, read_each
@@ -43,8 +44,8 @@ class CoinbaseMarket:
     """
     Port `MarketData`, and the shape that the paper account trades on.
 
-    `venue`: the name in every record. `patience_seconds`: the longest that one call keeps asking, product after
-    product; the rest is absent. `settle_seconds`: so long after its end a candle is first asked for; the exchange may
+    `venue`: the name in every record. `cycle_time`: when it is up, a call asks no further, product after product; the
+    rest is absent. `settle_seconds`: so long after its end a candle is first asked for; the exchange may
     still be adding its last trades. `note` is told what was left out and why.
     """
 
@@ -55,14 +56,14 @@ class CoinbaseMarket:
         time: VenueTime,
         *,
         venue: str,
-        patience_seconds: float,
+        cycle_time: CycleTime,
         settle_seconds: float,
         note: Callable[[str], None],
     ) -> None:
         self._clock = clock
         self._time = time
         self._venue = venue
-        self._patience_seconds = patience_seconds
+        self._cycle_time = cycle_time
         self._settle = timedelta(seconds=settle_seconds)
         self._note = note
         self._questions = MarketQuestions(api)
@@ -103,7 +104,8 @@ class CoinbaseMarket:
             return {}
         first = -(-since // MINUTE_SECONDS) * MINUTE_SECONDS
         end = self._closed_until()
-        return self._read(product_ids, lambda product_id: self._candles_of(product_id, first, end)).found
+        read = self._read(product_ids, lambda product_id: self._candles_of(product_id, first, end), is_for_orders=False)
+        return read.found
 
     def quotes(self, product_ids: Sequence[ProductId]) -> Mapping[ProductId, Quote]:
         """
@@ -114,13 +116,17 @@ class CoinbaseMarket:
         """
         if not self._questions.is_signed:
             return self._read(
-                product_ids, lambda product_id: read_quote(self._questions, product_id, self._aliases)
+                product_ids,
+                lambda product_id: read_quote(self._questions, product_id, self._aliases),
+                is_for_orders=True,
             ).found
         starts = range(0, len(product_ids), BEST_PER_REQUEST)
         chunks = [product_ids[start : start + BEST_PER_REQUEST] for start in starts]
         by_name = {", ".join(map(str, chunk)): chunk for chunk in chunks}  # a failure is noted with the key's text
         parts = self._read(
-            list(by_name), lambda name: read_best(self._questions, by_name[name], self._aliases, self._note)
+            list(by_name),
+            lambda name: read_best(self._questions, by_name[name], self._aliases, self._note),
+            is_for_orders=True,
         ).found
         return {product_id: quote for part in parts.values() for product_id, quote in part.items()}
 
@@ -133,7 +139,9 @@ class CoinbaseMarket:
                 some of the books would leave the others out for hours.
         """
         books = self._read(
-            product_ids, lambda product_id: read_book(self._questions, product_id, BOOK_LEVELS, self._aliases)
+            product_ids,
+            lambda product_id: read_book(self._questions, product_id, BOOK_LEVELS, self._aliases),
+            is_for_orders=False,
         )
         if not books.is_complete:
             raise MarketDataUnavailable(f"books: {len(books.found)} of {len(product_ids)} read in time")
@@ -257,9 +265,9 @@ class CoinbaseMarket:
             settled += timedelta(seconds=self._clock.monotonic() - began)
         return int(settled.replace(second=0, microsecond=0).timestamp())
 
-    def _read(self, keys: Sequence[K], read: Callable[[K], T | None]) -> Round[K, T]:
-        began = self._clock.monotonic()
-        answers = read_each(keys, read, lambda: self._clock.monotonic() - began >= self._patience_seconds, self._note)
+    def _read(self, keys: Sequence[K], read: Callable[[K], T | None], *, is_for_orders: bool) -> Round[K, T]:
+        until = self._cycle_time.round_ends_at(is_for_orders=is_for_orders)
+        answers = read_each(keys, read, lambda: self._clock.monotonic() >= until, self._note)
         if not answers.found and (answers.error is not None or not answers.is_complete):
             raise MarketDataUnavailable(f"nothing could be read: {answers.error}")
         return answers

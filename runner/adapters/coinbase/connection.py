@@ -10,6 +10,7 @@ from core.ports import Clock
 from core.settings import ExchangeSection
 from runner.adapters.coinbase.api import Client, CoinbaseApi
 from runner.adapters.coinbase.credentials import Credentials
+from runner.adapters.coinbase.cycle_time import CycleTime
 from runner.adapters.coinbase.origin import origin_of
 from runner.adapters.coinbase.plain_client import PlainClient
 from runner.adapters.coinbase.rate_limit import Channel, RateLimiter
@@ -20,9 +21,10 @@ from runner.wire import Wire
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """The API, and the limiter for the metric of its use."""
+    """The API, whose questions end with the cycle, and the limiter for the metric of its use."""
 
     api: CoinbaseApi
+    cycle_time: CycleTime
     limiter: RateLimiter
 
 
@@ -59,16 +61,18 @@ def connect(
         orders_allowed=orders_allowed,
         observer=observer,
     )
+    cycle_time = CycleTime(clock.monotonic)
     api = CoinbaseApi(
         client=_client(transport, origin_of(settings.api_url).authority, credentials),
         refusal=transport.refusal,
         unusable=transport.unusable,
         clock=clock,
+        cycle_time=cycle_time,
         timeout_seconds=settings.request_timeout_seconds,
         draw=draw,
         redact=Redactor(() if credentials is None else credentials.to_hide()).redact,
     )
-    return Connection(api=api, limiter=limiter)
+    return Connection(api=api, cycle_time=cycle_time, limiter=limiter)
 
 
 def _client(transport: Transport, authority: str, credentials: Credentials | None) -> Client:

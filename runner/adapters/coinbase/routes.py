@@ -13,6 +13,7 @@ TIME = f"{BASE}/time"
 _PATH = re.compile(rf"{BASE}(/[A-Za-z0-9_-]+)+")
 _IDS_FOLLOW = ("products", "accounts", "historical", "portfolios")
 _NO_IDS = ("batch", "fills")
+_ACCOUNT = ("/orders", "/accounts", "/transaction_summary", "/key_permissions")
 
 
 def is_path(path: str) -> bool:
@@ -36,3 +37,8 @@ def endpoint_of(path: str) -> str:
         if words[index - 1] in _IDS_FOLLOW and words[index] not in _NO_IDS:
             words[index] = "{id}"
     return "/".join(words)
+
+
+def is_about_account(endpoint: str) -> bool:
+    """Tell whether an endpoint is about our account; all others are about the market."""
+    return endpoint.startswith(_ACCOUNT)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from runner.adapters.coinbase.coinbase_market import CoinbaseMarket
+from runner.adapters.coinbase.cycle_time import CycleTime
 from runner.adapters.coinbase.venue_time import VenueTime
 from runner.adapters.virtual_clock import VirtualClock
 from tests.builders import NOON
@@ -16,7 +17,6 @@ class Stage:
         self,
         *,
         is_signed: bool = False,
-        patience_seconds: float = 30,
         settle_seconds: float = 0,
         ahead_seconds: float | None = 0,
     ) -> None:
@@ -26,12 +26,13 @@ class Stage:
         if ahead_seconds is not None:
             ahead = timedelta(seconds=ahead_seconds)
             self.api.say("/time", lambda _: time_answer(self.clock.now() - ahead))
+        self.cycle_time = CycleTime(self.clock.monotonic)
         self.market = CoinbaseMarket(
             self.api,
             self.clock,
             VenueTime(self.api, self.clock),
             venue="coinbase",
-            patience_seconds=patience_seconds,
+            cycle_time=self.cycle_time,
             settle_seconds=settle_seconds,
             note=self.notes.append,
         )

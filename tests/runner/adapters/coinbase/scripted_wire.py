@@ -8,6 +8,7 @@ from core.settings import ExchangeSection
 from runner.adapters.coinbase.api import CoinbaseApi
 from runner.adapters.coinbase.connection import connect
 from runner.adapters.coinbase.credentials import Credentials
+from runner.adapters.coinbase.cycle_time import CycleTime
 from runner.adapters.coinbase.rate_limit import RateLimiter
 from runner.adapters.coinbase.transport import CallFacts
 from runner.adapters.virtual_clock import VirtualClock
@@ -75,6 +76,7 @@ class ApiDesk:
             seed=1,
         )
         self.api: CoinbaseApi = connection.api
+        self.cycle_time: CycleTime = connection.cycle_time
         self.limiter: RateLimiter = connection.limiter
 
     @property

@@ -104,6 +104,16 @@ class TestAQuestion:
         assert desk.wire.timeouts[0] == 10.0
         assert desk.wire.timeouts[1] == pytest.approx(10.0 - 6.0 - 0.25, abs=0.13)
 
+    def test_does_not_outlive_the_cycle_in_which_it_began_and_after_its_end_has_its_whole_time(self) -> None:
+        desk = ApiDesk(AnswerLost("slow"), seconds=4.0)
+        desk.cycle_time.end_at(desk.clock.monotonic() + 6.5)
+
+        for _ in range(2):
+            with pytest.raises(ApiUnavailable):
+                desk.api.get(PRODUCTS)
+
+        assert desk.wire.timeouts[:3] == pytest.approx([6.5, 6.5 - 4.0 - 0.25, 10.0], abs=0.13)
+
     def test_waits_for_its_turn_inside_its_deadline(self) -> None:
         desk = ApiDesk(reply(), public_requests_per_second=1)
 
@@ -276,6 +286,15 @@ class TestACancel:
         with pytest.raises(ApiOutcomeUnknown):
             cancel(desk)
         assert desk.sent == TRIES_MAX
+
+    def test_has_its_whole_time_whatever_the_cycle_has_left(self) -> None:
+        desk = ApiDesk(AnswerLost("reset"), credentials=KEY)
+        desk.cycle_time.end_at(desk.clock.monotonic() + 1)
+
+        with pytest.raises(ApiOutcomeUnknown):
+            desk.api.post(CANCEL, {"order_ids": ["1"]}, kind=PostKind.CANCEL)
+
+        assert desk.wire.timeouts[0] == 10.0
 
     def test_did_not_leave_when_no_try_did(self) -> None:
         desk = ApiDesk(NotSent("refused"), credentials=KEY)

@@ -310,8 +310,12 @@ def test_after_three_questions_in_a_row_without_an_answer_no_more_are_asked() ->
     assert stage.notes[-1] == "60 asked for, no further after 1 were read"
 
 
-def test_a_slow_exchange_is_asked_no_longer_than_patience_lasts() -> None:
-    stage = Stage(patience_seconds=20)
+@pytest.mark.parametrize(("seconds", "read"), [(40.5, 11), (20, 5)])
+def test_a_slow_exchange_is_asked_until_ten_seconds_before_the_cycles_end_or_a_quarter(
+    seconds: float, read: int
+) -> None:
+    stage = Stage()
+    stage.cycle_time.end_at(stage.clock.monotonic() + seconds)
     products = [ProductId(f"A{number}", "USD") for number in range(60)]
 
     def slowly(_: Params) -> object:
@@ -321,7 +325,7 @@ def test_a_slow_exchange_is_asked_no_longer_than_patience_lasts() -> None:
     for product_id in products:
         stage.api.say(f"/market/products/{product_id}/candles", slowly)
 
-    assert len(stage.market.candles(products, NOON_SECONDS - 300)) == 7
+    assert len(stage.market.candles(products, NOON_SECONDS - 300)) == read
 
 
 def test_a_key_asks_the_signed_twin() -> None:

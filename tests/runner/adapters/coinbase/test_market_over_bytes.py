@@ -93,7 +93,7 @@ class Stage:
             self.clock,
             self.time,
             venue="coinbase",
-            patience_seconds=30,
+            cycle_time=connection.cycle_time,
             settle_seconds=0,
             note=lambda _: None,
         )

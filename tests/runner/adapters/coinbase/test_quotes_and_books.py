@@ -234,7 +234,8 @@ def test_a_book_that_was_not_answered_is_not_known(status: int | None) -> None:
 
 
 def test_books_that_are_not_all_asked_for_are_unavailable() -> None:
-    stage = Stage(patience_seconds=3)
+    stage = Stage()
+    stage.cycle_time.end_at(stage.clock.monotonic() + 4)
 
     def slowly(_: Params) -> object:
         stage.pass_time(2)
