@@ -48,6 +48,7 @@ class ApiHealth:
         self._window = timedelta(seconds=window_seconds)
         self._error_times: deque[datetime] = deque()
         self._in_a_row = dict.fromkeys(Channel, 0)
+        self._in_a_row_before = dict.fromkeys(Channel, 0)
         self._use = ApiUse()
 
     @property
@@ -86,7 +87,14 @@ class ApiHealth:
         return used
 
     def answered(self, channel: Channel) -> None:
+        self._in_a_row_before[channel] = self._in_a_row[channel]
         self._in_a_row[channel] = 0
+
+    def unusable(self, channel: Channel) -> None:
+        """Take the last answer back: it came, and says nothing that can be read, e.g. a page of a gateway."""
+        self._in_a_row[channel] = self._in_a_row_before[channel]
+        self._use.errors += 1
+        self.failed(channel, "unusable")
 
     def failed(self, channel: Channel, kind: str) -> None:
         self._in_a_row[channel] += 1

@@ -82,8 +82,13 @@ def close_interrupted_cycle(book: Bookkeeper, opened: OpenedAudit, grid: MinuteG
 
 
 def begin_run(settings: Settings, world: Outside, book: Bookkeeper, run: RunFacts) -> None:
-    """Write the run's header; a new ledger gets its money."""
+    """
+    Write the run's header; a new ledger gets its money.
+
+    The money is asked for first: a directory belongs to nobody yet when the exchange does not say what there is.
+    """
     now, is_new = world.clock.now(), not book.ledger.run_id
+    opening = world.opening() if is_new or not book.ledger.cash else None
     book.record(
         RunStarted(
             at=now,
@@ -97,8 +102,7 @@ def begin_run(settings: Settings, world: Outside, book: Bookkeeper, run: RunFact
         ),
         durable=True,
     )
-    if is_new or not book.ledger.cash:
-        opening = world.opening()
+    if opening is not None:
         book.record(
             CashFlow(at=now, currency=opening.currency, amount=opening.amount, reason=opening.reason), durable=True
         )

@@ -4,9 +4,13 @@ One HTTP exchange as plain values: the seam between our transport and whatever a
 Below it sits either a socket or, in the same process, the simulated exchange. Nothing above it knows which.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
+
+
+def _always() -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +18,8 @@ class HttpRequest:
     """
     A request as it leaves us. `target` is the path with its query; `headers` have the names as sent.
 
-    One of them is the token, so they show themselves to nobody (L15).
+    One of them is the token, so they show themselves to nobody (L15). `may_leave` is asked once more when a new
+    connection stands, before the first byte: to make one takes seconds, and the kill switch may come in them (L5).
     """
 
     method: str
@@ -22,6 +27,7 @@ class HttpRequest:
     target: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes
+    may_leave: Callable[[], bool] = field(default=_always, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from runner.adapters.kill_switch import FILE_NAME, FileKillSwitch
 from runner.adapters.log_files import LOG_NAME, close_log, open_log
 from runner.adapters.log_notifier import LogNotifier
 from runner.adapters.process_facts import free_disk_mb, rss_mb
+from runner.adapters.process_secrecy import censored_errors
 from runner.adapters.record_file import OpenedAudit, open_audit
 from runner.adapters.state_store import STATE_NAME, StateStore
 from runner.api_health import ApiHealth, MeasuredBroker, MeasuredMarket
@@ -135,7 +136,8 @@ def _text_log(settings: Settings, options: RunOptions, world: Outside) -> Iterat
         redact=world.redact,
     )
     try:
-        yield log
+        with censored_errors(world.redact):
+            yield log
     except TraderError as error:
         log.critical("the run ends: %s: %s", type(error).__name__, error)
         raise

@@ -64,7 +64,7 @@ def _validate(config_dir: Path, *, as_json: bool) -> int:
                 "severity": finding.severity.value,
                 "file": finding.file,
                 "key": finding.key,
-                "value": finding.value,
+                "value": finding.shown_value,
                 "message": finding.message,
                 "fix": finding.fix,
             }

@@ -1,5 +1,6 @@
 """What the validator finds, and how its checks look at the parsed files."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,6 +9,10 @@ from enum import Enum
 from core.settings_builder import Document
 
 MISSING = "(missing)"
+NOT_SHOWN = "(not shown: it may be a secret)"
+
+_OF_A_SECRET = re.compile(r"secret|private|password|passphrase|token|api_?key|-----BEGIN", re.IGNORECASE)
+"""A key that was written into the configuration by mistake must not be printed, too (L15)."""
 
 
 class FindingSeverity(Enum):
@@ -34,9 +39,14 @@ class Finding:
     message: str
     fix: str
 
+    @property
+    def shown_value(self) -> str:
+        """The value as it may be printed."""
+        return NOT_SHOWN if _OF_A_SECRET.search(f"{self.key} {self.value}") else self.value
+
     def text(self) -> str:
         """Return the finding as one line for a person."""
-        place = f"{self.file}: {self.key} = {self.value}" if self.key else self.file
+        place = f"{self.file}: {self.key} = {self.shown_value}" if self.key else self.file
         return f"{self.severity.value} {self.code} {place}: {self.message}. Fix: {self.fix}"
 
 

@@ -3,9 +3,11 @@
 import resource
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
+from core.errors import TraderError
 from runner.terminal import complain
 
 
@@ -17,3 +19,14 @@ def keep_secret(redact: Callable[[str], str]) -> None:
         complain(redact("".join(traceback.format_exception(kind, error, trace))).rstrip())
 
     sys.excepthook = report
+
+
+@contextmanager
+def censored_errors(redact: Callable[[str], str] | None) -> Iterator[None]:
+    """Take secrets out of the words of an error that ends the start or the run: they are printed as they are."""
+    try:
+        yield
+    except TraderError as error:
+        if redact is not None:
+            error.args = (redact(str(error)),)
+        raise

@@ -18,7 +18,7 @@ from runner.adapters.coinbase.redaction import Redactor
 from runner.adapters.coinbase.venue_time import VenueTime
 from runner.adapters.kill_switch import FileKillSwitch
 from runner.adapters.log_files import logger_of
-from runner.adapters.process_secrecy import keep_secret
+from runner.adapters.process_secrecy import censored_errors, keep_secret
 from runner.adapters.system_clock import SystemClock
 from runner.api_health import ApiHealth
 from runner.options import RunOptions
@@ -60,13 +60,14 @@ def open_public(
 
     Raises:
         MarketDataUnavailable: The exchange does not answer.
-        StartRefused: There is a key, but an unsafe or unusable one.
+        StartRefused: There is a key, but an unsafe or unusable one, or one that may withdraw.
     """
     clock = clock or SystemClock()
     credentials = _credentials(settings, environ)
     venue = _venue(settings, options, clock, wire, credentials, read_only=True)
-    _must_answer(venue, settings, or_else=", or use --market simulated")
-    rates = None if credentials is None else _account_rates(venue, clock)
+    with censored_errors(venue.connection.redact):
+        _must_answer(venue, settings, or_else=", or use --market simulated")
+        rates = None if credentials is None else _account_rates(venue, clock)
     fees = "fees of the configuration" if rates is None else "fees of the account's tier"
     return Outside(
         clock=clock,
@@ -100,9 +101,10 @@ def open_live(
     credentials = _credentials(settings, environ)
     refuse_live_unless_ready(settings, options, has_key=credentials is not None)
     venue = _venue(settings, options, clock, wire, credentials, read_only=settings.app.exchange.read_only)
-    _must_answer(venue, settings, or_else="")
-    _check_clock(venue, settings)
-    portfolio = portfolio_of_safe_key(venue.connection.api)
+    with censored_errors(venue.connection.redact):
+        _must_answer(venue, settings, or_else="")
+        _check_clock(venue, settings)
+        portfolio = portfolio_of_safe_key(venue.connection.api)
     broker = CoinbaseBroker(venue.connection.api, clock)
     return Outside(
         clock=clock,
@@ -208,17 +210,18 @@ def _check_clock(venue: _Venue, settings: Settings) -> None:
 
 def _account_rates(venue: _Venue, clock: Clock) -> FeeRates:
     """
-    Return the fee rates of the key's account.
+    Return the fee rates of the key's account, once the key may not withdraw.
 
     Raises:
-        StartRefused: They cannot be read: paper at other fees than asked for would flatter.
+        StartRefused: The key is unsafe, or they cannot be read: paper at other fees than asked for would flatter.
     """
     try:
+        portfolio_of_safe_key(venue.connection.api, to_trade=False)
         return CoinbaseBroker(venue.connection.api, clock).fee_rates()
     except BrokerUnavailable as error:
         raise StartRefused(
             f"the fees of the key's account cannot be read ({error}); unset the key for public data"
-        ) from (error)
+        ) from error
 
 
 def _live_opening(broker: CoinbaseBroker, settings: Settings) -> Opening:

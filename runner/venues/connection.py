@@ -12,7 +12,7 @@ from runner.adapters.coinbase.credentials import Credentials
 from runner.adapters.coinbase.cycle_time import CycleTime
 from runner.adapters.coinbase.redaction import Redactor
 from runner.adapters.coinbase.routes import is_about_account
-from runner.adapters.coinbase.transport import CallFacts
+from runner.adapters.coinbase.transport import UNUSABLE, CallFacts
 from runner.api_health import ApiHealth, Channel
 from runner.wire import Wire
 
@@ -79,6 +79,9 @@ def _at_pace(exchange: ExchangeSection, requests_per_second: int) -> ExchangeSec
 def _count(facts: CallFacts, health: ApiHealth) -> None:
     """Tell the API breaker how one request ended. A definite no (a 404, a rejected order) is an answer."""
     channel = Channel.BROKER if is_about_account(facts.endpoint) else Channel.MARKET
+    if facts.error == UNUSABLE:
+        health.unusable(channel)
+        return
     status = facts.status
     problem = facts.error or (f"http_{status}" if status is not None and is_trouble(status) else None)
     if problem is None:

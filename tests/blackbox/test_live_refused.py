@@ -189,6 +189,17 @@ def test_a_right_name_with_another_keys_secret(bot: Bot, shared_exchange: Exchan
     _is_refused(done, ExitCode.REFUSED, ["does not take the API key", "401"])
 
 
+def test_an_account_without_money_and_its_refusal_claims_no_directory(bot: Bot, open_exchange: Opened) -> None:
+    bot.config_dir = open_exchange("--cash", "0").config(bot.folder / "config")
+
+    refused = bot.run(LIVE)
+    paper = bot.run(["--paper", "--interval", "1"])
+
+    assert refused.code == ExitCode.REFUSED
+    assert "the account holds none of USD, USDC, USDT" in refused.errors
+    assert paper.code == 0, paper.text
+
+
 def test_the_state_of_a_paper_account_is_no_state_for_live(bot: Bot, shared_exchange: Exchange) -> None:
     bot.config_dir = shared_exchange.config(bot.folder / "config")
     bot.kill_file.parent.mkdir()

@@ -1,9 +1,14 @@
 """A key's name, its secret and its tokens are written nowhere, whatever an exchange or a defect says of them (L15)."""
 
+import base64
+import json
 import re
 import signal
 import sys
+import threading
+import time
 from collections.abc import Iterable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -84,6 +89,51 @@ def test_a_key_that_is_refused_with_its_own_token_is_reported_without_it(bot: Bo
     assert done.code == ExitCode.REFUSED
     assert "401 Unauthorized Bearer [secret] of [secret]" in done.errors
     assert _found_in(done.text, [stranger.name, stranger.secret]) == []
+
+
+class _Echo(BaseHTTPRequestHandler):
+    """An exchange that says what it was sent where it should say something else; only its time is right."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        token = self.headers.get("Authorization", "")
+        told = {"epochMillis": str(int(time.time() * 1000)), "portfolio_uuid": "p-1"}
+        flags = {"can_view": True, "can_trade": True, "can_transfer": False}
+        head = json.loads(base64.urlsafe_b64decode(token.split()[1].split(".")[0] + "==")) if token else {}
+        body = json.dumps({**told, **flags, "fee_tier": token, "accounts": head.get("kid")}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *_: object) -> None:  # noqa: A002 - its name there
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("flag", "code", "words"),
+    [
+        pytest.param("--live", ExitCode.VENUE_UNAVAILABLE, "accounts: expected a list, found '[secret]", id="key name"),
+        pytest.param("--paper", ExitCode.REFUSED, "fee_tier: expected an object, found 'Bearer [secret]", id="token"),
+    ],
+)
+def test_an_answer_that_has_the_key_in_a_field_is_told_without_it(
+    bot: Bot, shared_exchange: Exchange, flag: str, code: ExitCode, words: str
+) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Echo)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    here = f"http://127.0.0.1:{server.server_port}"
+    bot.config_dir = shared_exchange.config(bot.folder / "config", {**LOUD, "app.exchange.api_url": here})
+
+    done = bot.run([flag, "--once"])
+    server.shutdown()
+    server.server_close()
+
+    assert done.code == code, done.text
+    assert words in done.errors
+    assert _found_in(done.text, shared_exchange.key()) == []
+    assert _found_in(bot.log() if (bot.folder / "logs").exists() else "", shared_exchange.key()) == []
 
 
 def test_an_exception_with_the_key_in_it_is_told_without_the_key(bot: Bot, exchange: Exchange) -> None:

@@ -1,7 +1,7 @@
 """PAPER on the public market of an exchange in another process: what it asks there, and what `auto` chooses."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import pytest
 
 from core.errors import ExitCode
 from tests.blackbox.bot import Bot, stopped, wait_until
+from tests.blackbox.conftest import Opened
 from tests.blackbox.exchange import NOWHERE, Exchange, start_again
 from tests.config_files import shipped_documents, write_config
 from tests.profiles import QUIET
@@ -58,6 +59,27 @@ def test_with_a_key_it_reads_the_accounts_fees_and_still_no_order_can_leave(bot:
     fills = [record["fill"] for record in bot.journal() if record["kind"] == "FILL"]
     assert fills
     assert {_fee_share(fill) for fill in fills} == {Decimal("0.0003")}  # the exchange's taker fee
+
+
+@pytest.mark.parametrize("flags", [PAPER, ["--dry-run", "--market", "auto"]])
+def test_a_key_that_may_withdraw_is_not_even_read_with(bot: Bot, open_exchange: Opened, flags: Sequence[str]) -> None:
+    bot.config_dir = open_exchange("--can-transfer").config(bot.folder / "config")
+
+    done = bot.run(flags)
+
+    assert done.code == ExitCode.REFUSED, done.text
+    assert "may move money out" in done.errors
+    assert done.errors.count("\n") == 1
+    assert not bot.data.exists()
+
+
+def test_a_key_that_may_only_view_is_enough_to_read_with(bot: Bot, open_exchange: Opened) -> None:
+    bot.config_dir = open_exchange("--view-only").config(bot.folder / "config")
+
+    done = bot.run(PAPER)
+
+    assert done.code == 0, done.text
+    assert "read with a key; fees of the account's tier" in done.output
 
 
 def test_auto_uses_an_exchange_that_answers_and_stays_with_it_when_it_ends(bot: Bot, exchange: Exchange) -> None:

@@ -55,6 +55,7 @@ def test_help_lists_the_flags_and_makes_nothing(bot: Bot) -> None:
     assert done.code == 0
     for flag in ("--loop", "--once", "--paper", "--dry-run", "--live", "--market", "--cycles", "--speed", "--interval"):
         assert flag in done.output
+    assert "--market auto|coinbase|simulated|replay:PATH" in done.output
     assert not bot.data.exists()
 
 

@@ -32,6 +32,35 @@ def test_an_error_is_one_line_with_code_key_value_and_fix(tmp_path: Path, capsys
     assert code == 78
 
 
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        pytest.param("app.exchange.api_secret", "canary", id="under a name of its own"),
+        pytest.param("app.exchange.key_file", "-----BEGIN EC PRIVATE KEY-----\ncanary\n", id="where its path belongs"),
+        pytest.param("app.coinbase", {"api_key": "x", "api_secret": "canary"}, id="in a section of its own"),
+    ],
+)
+def test_a_key_that_was_written_into_the_configuration_is_not_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, value: object, flags: list[str]
+) -> None:
+    documents = shipped_documents()
+    file, *sections, name = key.split(".")
+    section = documents[file]
+    for word in sections:
+        section = section[word]
+    section[name] = value
+    write_config(tmp_path, documents)
+
+    code = main([*flags, "--config-dir", str(tmp_path)])
+
+    printed = capsys.readouterr().out
+    assert code == 78
+    assert key.partition(".")[2] in printed
+    assert "canary" not in printed
+    assert printed.count("\n") == 1
+
+
 def test_a_warning_is_printed_before_success_and_does_not_block(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

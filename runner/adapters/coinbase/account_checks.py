@@ -16,9 +16,11 @@ KEY_PERMISSIONS = f"{BASE}/key_permissions"
 _NEW_KEY = "make a key with View and Trade, and nothing else, on the CDP portal, and give the bot that one"
 
 
-def portfolio_of_safe_key(api: PrivateApi) -> str:
+def portfolio_of_safe_key(api: PrivateApi, *, to_trade: bool = True) -> str:
     """
     Return the id of the portfolio that the API key is bound to, once the key may view and trade and NOT transfer.
+
+    Without `to_trade` it need not trade: it is only read with.
 
     Raises:
         StartRefused: The key may do too little or too much, or the exchange does not know it.
@@ -40,7 +42,7 @@ def portfolio_of_safe_key(api: PrivateApi) -> str:
         raise BrokerUnavailable(f"what the API key may do cannot be read: {error}") from error
     if may_transfer:
         raise StartRefused(f"the API key may move money out of the account, which this bot never needs: {_NEW_KEY}")
-    if not (may_view and may_trade):
+    if not (may_view and (may_trade or not to_trade)):
         lacking = " and ".join(name for name, has in (("view", may_view), ("trade", may_trade)) if not has)
         raise StartRefused(f"the API key may not {lacking}: {_NEW_KEY}")
     return portfolio

@@ -79,6 +79,7 @@ class CoinbaseApi:
         *,
         client: Client,
         refusal: Callable[[str, str], str | None],
+        unusable: Callable[[str, str], None],
         clock: Clock,
         cycle_time: CycleTime,
         timeout_seconds: float,
@@ -86,13 +87,14 @@ class CoinbaseApi:
         redact: Callable[[str], str],
     ) -> None:
         """
-        `refusal` is the transport's; `timeout_seconds` is for a whole call: waiting, all tries, the last byte.
-        A GET that began before the cycle's end does not outlive it.
+        `refusal` and `unusable` are the transport's; `timeout_seconds` is for a whole call: waiting, all tries, the
+        last byte. A GET that began before the cycle's end does not outlive it.
 
         `draw` gives numbers in [0, 1) for the jitter between tries.
         """
         self._client = client
         self._refusal = refusal
+        self._unusable = unusable
         self._clock = clock
         self._cycle_time = cycle_time
         self._timeout_seconds = timeout_seconds
@@ -124,10 +126,14 @@ class CoinbaseApi:
             text = self._body_text(response)
             raise ApiUnavailable(f"{what}: {response.status} {text}", status=response.status, body_text=text)
         try:
-            return parse(response.body)
+            value = parse(response.body)
         except StrictJsonError as error:
+            self._unusable("GET", path)
             text = self._body_text(response)
             raise ApiUnavailable(f"{what}: {error}", status=response.status, body_text=text) from None
+        if not isinstance(value, dict):
+            self._unusable("GET", path)  # every answer of this API is an object
+        return value
 
     def post(self, path: str, body: Mapping[str, object], *, kind: PostKind) -> dict[str, Json]:
         """
@@ -150,7 +156,7 @@ class CoinbaseApi:
         if ending.response is None:
             error = ApiOutcomeUnknown if ending.may_have_arrived else ApiNotSent
             raise error(self._message(what, ending.problem))
-        return self._judge(what, ending.response)
+        return self._judge(path, what, ending.response)
 
     def _reason_not_to_ask(self, method: str, path: str) -> str | None:
         if not routes.is_path(path):
@@ -187,15 +193,17 @@ class CoinbaseApi:
         self._clock.wait_until(self._clock.now() + timedelta(seconds=seconds), lambda: True)
         return True
 
-    def _judge(self, what: str, response: HttpResponse) -> dict[str, Json]:
+    def _judge(self, path: str, what: str, response: HttpResponse) -> dict[str, Json]:
         """Return the object of a 2xx; raise what any other answer means."""
         status = response.status
         try:
             body = parse(self._without_secrets(response.body))
         except StrictJsonError:
             body = None
-        if 200 <= status < 300 and isinstance(body, dict):
-            return body
+        if 200 <= status < 300:
+            if isinstance(body, dict):
+                return body
+            self._unusable("POST", path)
         code, message = _error_of(body)
         text = self._body_text(response)
         certain = status in (401, 403) or (status == 400 and code != "")

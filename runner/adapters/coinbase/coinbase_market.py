@@ -120,9 +120,13 @@ class CoinbaseMarket:
                 lambda product_id: read_quote(self._questions, product_id, self._aliases),
                 is_for_orders=True,
             ).found
-        chunks = [tuple(product_ids[at : at + BEST_PER_REQUEST]) for at in range(0, len(product_ids), BEST_PER_REQUEST)]
+        starts = range(0, len(product_ids), BEST_PER_REQUEST)
+        chunks = [product_ids[start : start + BEST_PER_REQUEST] for start in starts]
+        by_name = {", ".join(map(str, chunk)): chunk for chunk in chunks}  # a failure is noted with the key's text
         parts = self._read(
-            chunks, lambda chunk: read_best(self._questions, chunk, self._aliases, self._note), is_for_orders=True
+            list(by_name),
+            lambda name: read_best(self._questions, by_name[name], self._aliases, self._note),
+            is_for_orders=True,
         ).found
         return {product_id: quote for part in parts.values() for product_id, quote in part.items()}
 
@@ -227,7 +231,8 @@ class CoinbaseMarket:
 
     def _range_of_candles(self, product_id: ProductId, begin: datetime, until: datetime) -> TradedRange | None:
         """Read the range of every candle that a span touches."""
-        first, last = int(begin.timestamp()), int(until.timestamp())
+        ahead = self._ahead()
+        first, last = int((begin - ahead).timestamp()), int((until - ahead).timestamp())
         bucket = bucket_for(last - first)
         first -= first % bucket.seconds
         end = last - last % bucket.seconds + bucket.seconds
@@ -240,8 +245,15 @@ class CoinbaseMarket:
         return TradedRange(Decimal(repr(low)), Decimal(repr(high)))
 
     def _tape(self, product_id: ProductId, until: datetime) -> Tape | None:
-        alias = self._aliases.get(product_id)
-        return self._answer(f"trades of {product_id}", lambda: self._tapes.until(until, product_id, alias))
+        alias, ahead = self._aliases.get(product_id), self._ahead()
+        return self._answer(f"trades of {product_id}", lambda: self._tapes.until(until, product_id, alias, ahead))
+
+    def _ahead(self) -> timedelta:
+        """Return our clock's lead on the exchange's, by which the paper account's spans and their trades differ."""
+        skew = self._time.skew_seconds()
+        if skew is None:
+            raise MarketDataUnavailable("the exchange's time is not known")
+        return timedelta(seconds=skew)
 
     def _closed_until(self) -> int:
         """Return the end of the last minute that is closed and settled, by the exchange's time, in epoch seconds."""

@@ -65,6 +65,7 @@ def connect(
     api = CoinbaseApi(
         client=_client(transport, origin_of(settings.api_url).authority, credentials),
         refusal=transport.refusal,
+        unusable=transport.unusable,
         clock=clock,
         cycle_time=cycle_time,
         timeout_seconds=settings.request_timeout_seconds,

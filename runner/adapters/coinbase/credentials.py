@@ -86,6 +86,11 @@ def _from_file(path: str) -> tuple[str, str]:
     except StrictJsonError as error:
         raise StartRefused(f"key file {path}: {error}; download the key's JSON file again") from None
     except OSError as error:
+        if _is_ed25519(path):
+            raise StartRefused(
+                "exchange.key_file holds a key itself; put Coinbase's JSON file into a file of yours (chmod 600), and "
+                "the path of that file there"
+            ) from None
         raise StartRefused(
             f"key file {path}: {error.strerror}; set exchange.key_file to a plain file of yours (not a link)"
         ) from None
@@ -145,6 +150,13 @@ def _problem_of(name: str, secret: str) -> str:
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return "the private key cannot be read"
     return ""
+
+
+def _is_ed25519(text: str) -> bool:
+    try:
+        return bool(_raw_ed25519(text))
+    except ValueError:
+        return False
 
 
 def _raw_ed25519(secret: str) -> bytes:

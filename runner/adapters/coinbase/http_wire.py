@@ -79,6 +79,9 @@ class HttpWire:
         except OSError as error:
             ending = NotSent if kept is None else AnswerLost
             raise ending(f"cannot connect to {self._authority}: {error}") from error
+        if not request.may_leave():
+            fresh.shut()
+            raise NotSent("stopped while the connection was made")
         return self._exchange(fresh, request.method, data, deadline)
 
     def close(self) -> None:

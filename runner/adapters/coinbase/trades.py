@@ -6,7 +6,7 @@ Which side made a trade is not read: nothing here needs it, and Coinbase changed
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ PRODUCTS_KEPT = 8
 
 
 class Trade(NamedTuple):
-    """One trade: price in quote per base, size in base currency, time of the venue (UTC)."""
+    """One trade: price in quote per base, size in base currency, and when it was by our clock (UTC)."""
 
     trade_id: str
     price: Decimal
@@ -88,11 +88,12 @@ class Tapes:
         self._now = now
         self._tapes: OrderedDict[ProductId, Tape] = OrderedDict()
 
-    def until(self, moment: datetime, product_id: ProductId, alias: ProductId | None) -> Tape:
+    def until(self, moment: datetime, product_id: ProductId, alias: ProductId | None, ahead: timedelta) -> Tape:
         """
         Return the tape of a product, asking the venue when it was last asked before `moment`.
 
-        `alias`: the product whose book it shares, if any.
+        `alias`: the product whose book it shares, if any. `ahead`: our clock's lead on the venue's. Spans are asked for
+        by ours, and a trade is put on it once, when it is learnt: so it lies in one span of several that join.
 
         Raises:
             ApiUnavailable
@@ -103,7 +104,7 @@ class Tapes:
             return tape
         asked_at = self._now()
         answer = self._questions.ask(f"/products/{product_id}/ticker", [("limit", str(TRADES_PER_REQUEST))])
-        found = trades_of(answer, (product_id, alias))
+        found = trades_of(answer, (product_id, alias), ahead)
         tape = self._tapes.setdefault(product_id, Tape())
         tape.learn(found, asked_at)
         self._tapes.move_to_end(product_id)
@@ -112,7 +113,7 @@ class Tapes:
         return tape
 
 
-def trades_of(answer: Row, names: Collection[ProductId | None]) -> Page:
+def trades_of(answer: Row, names: Collection[ProductId | None], ahead: timedelta) -> Page:
     """
     Read a list of trades. A row that is not usable, or of a product with another name, does not count.
 
@@ -123,7 +124,7 @@ def trades_of(answer: Row, names: Collection[ProductId | None]) -> Page:
     reason = ""
     for item in fields.items(answer, "trades"):
         try:
-            trades.append(_trade_of(fields.row_of(item, "trade"), names))
+            trades.append(_trade_of(fields.row_of(item, "trade"), names, ahead))
         except BadField as bad:
             reason = reason or str(bad)
     if reason and not trades:
@@ -131,12 +132,12 @@ def trades_of(answer: Row, names: Collection[ProductId | None]) -> Page:
     return Page(trades, is_whole=not reason)
 
 
-def _trade_of(item: Row, names: Collection[ProductId | None]) -> Trade:
+def _trade_of(item: Row, names: Collection[ProductId | None], ahead: timedelta) -> Trade:
     if fields.product_id(item) not in names:
         raise BadField("product_id", "the product that was asked for", item.get("product_id"))
     return Trade(
         fields.text(item, "trade_id"),
         fields.positive(item, "price"),
         fields.positive(item, "size"),
-        fields.moment(item, "time"),
+        fields.moment(item, "time") + ahead,
     )

@@ -5,7 +5,7 @@ Here a request that must not leave is stopped, waits for its turn, is sent insid
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from core.ports import Clock
@@ -16,6 +16,7 @@ from runner.wire import AnswerLost, HttpRequest, HttpResponse, NotSent, Wire
 
 WAITS_MAX = 100
 SHORTEST_WAIT_SECONDS = 0.001
+UNUSABLE = "unusable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,8 @@ class CallFacts:
     One HTTP request, as the observer learns of it.
 
     `status` is None without an answer; then `error` says why: `no_token` (our own limit), `silence` (put off, as the
-    last ones were not answered), `not_sent`, `answer_lost`.
+    last ones were not answered), `not_sent`, `answer_lost`. `unusable` is no request of its own: the answer that was
+    reported before it is no JSON object.
     `seconds` are those on the wire, not the wait for a token. Bytes are those of head and body, as carried.
     """
 
@@ -101,6 +103,22 @@ class Transport:
             raise NotSent("no token of the rate limit in time")
         return self._carry(request, attempt)
 
+    def unusable(self, method: str, path: str) -> None:
+        """Report that the last answer, whose status promised one, holds nothing that can be read."""
+        self._observer(
+            CallFacts(
+                channel=routes.channel_of(path),
+                endpoint=routes.endpoint_of(path),
+                method=method,
+                status=None,
+                error=UNUSABLE,
+                seconds=0.0,
+                bytes_sent=0,
+                bytes_received=0,
+                is_retry=False,
+            )
+        )
+
     def _stop_if_refused(self, method: str, path: str) -> None:
         reason = self.refusal(method, path)
         if reason is not None:
@@ -110,7 +128,7 @@ class Transport:
         """Wait for a token and take it; False when none comes in time. After every wait the refusals count anew."""
         channel = routes.channel_of(path)
         is_cancel = path == routes.CANCEL
-        is_order = not (is_cancel or _is_question(method, path))
+        is_order = _is_order(method, path)
         for _ in range(WAITS_MAX):
             seconds = self._limiter.seconds_to_wait(channel, is_cancel=is_cancel)
             if seconds <= 0:
@@ -129,7 +147,7 @@ class Transport:
         if began >= attempt.deadline:
             raise NotSent("the deadline had passed")
         try:
-            response = self._wire.send(request, attempt.deadline - began)
+            response = self._wire.send(self._stoppable(request), attempt.deadline - began)
         except (NotSent, AnswerLost) as lost:
             seconds = self._clock.monotonic() - began
             self._silence.unheard(seconds)
@@ -140,6 +158,11 @@ class Transport:
         self._limiter.answered(channel, response.status, _retry_after(response))
         self._report(request, attempt, response=response, seconds=self._clock.monotonic() - began)
         return response
+
+    def _stoppable(self, request: HttpRequest) -> HttpRequest:
+        """Let the wire ask again about an order: until its connection stands, no byte of it has left (L5)."""
+        is_order = _is_order(request.method, request.target.partition("?")[0])
+        return replace(request, may_leave=self._orders_allowed) if is_order else request
 
     def _report(
         self,
@@ -170,6 +193,11 @@ class Transport:
 def _is_question(method: str, path: str) -> bool:
     """Tell whether a request changes nothing, whatever becomes of it."""
     return method == "GET" or path == routes.PREVIEW
+
+
+def _is_order(method: str, path: str) -> bool:
+    """Tell whether a request is for the kill switch to stop: all but questions and cancels."""
+    return path != routes.CANCEL and not _is_question(method, path)
 
 
 def _always() -> bool:

@@ -321,6 +321,17 @@ def test_a_key_that_may_view_and_trade_only_names_its_portfolio() -> None:
     assert checked(make_permissions()) == "p-1"
 
 
+def test_a_key_that_is_only_read_with_need_not_trade_and_must_not_withdraw() -> None:
+    def read_with(answer: Answer) -> str:
+        return portfolio_of_safe_key(ScriptedAccountApi({KEY_PERMISSIONS: [answer]}), to_trade=False)
+
+    assert read_with(make_permissions(can_trade=False)) == "p-1"
+    with pytest.raises(StartRefused, match="move money out"):
+        read_with(make_permissions(can_trade=False, can_transfer=True))
+    with pytest.raises(StartRefused, match="may not view"):
+        read_with(make_permissions(can_view=False))
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [

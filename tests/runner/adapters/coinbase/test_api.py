@@ -61,9 +61,9 @@ class TestAQuestion:
 
     @pytest.mark.parametrize("fault", FAULTS)
     def test_is_asked_again_after_a_fault(self, fault: Ending) -> None:
-        desk = ApiDesk(fault, reply(200, b"[1]"))
+        desk = ApiDesk(fault, reply(200, b'{"n":1}'))
 
-        assert desk.api.get(PRODUCTS) == [1]
+        assert desk.api.get(PRODUCTS) == {"n": 1}
         assert [facts.is_retry for facts in desk.facts] == [False, True]
 
     @pytest.mark.parametrize("fault", FAULTS)

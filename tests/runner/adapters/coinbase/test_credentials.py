@@ -207,3 +207,12 @@ class TestASecret:
         for thing in (credentials, credentials.secret):
             with pytest.raises(TypeError, match="not written down"):
                 write_down(thing)
+
+
+def test_a_key_in_the_place_of_its_path_is_not_repeated() -> None:
+    secret = ed25519_base64(with_public_half=True)
+
+    with pytest.raises(StartRefused, match="holds a key itself") as caught:
+        load_credentials(secret, {})
+
+    assert secret not in str(caught.value)

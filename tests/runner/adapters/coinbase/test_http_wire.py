@@ -6,6 +6,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -243,6 +244,19 @@ class TestAKeptConnection:
             wire.send(get(server), 2.0)
 
         assert server.connections == 2
+
+
+def test_an_order_that_was_stopped_while_its_connection_was_made_does_not_leave() -> None:
+    """A handshake takes seconds, and so long the kill switch may have been on (L5)."""
+    with serving(says(answer())) as server:
+        wire = wire_to(server)
+        order = replace(post(server), may_leave=lambda: False)
+        with pytest.raises(NotSent, match="stopped while the connection was made"):
+            wire.send(order, 2.0)
+        answered = wire.send(post(server), 2.0)
+
+    assert answered.status == 200
+    assert len(server.requests) == 1
 
 
 def test_a_redirect_is_an_answer() -> None:

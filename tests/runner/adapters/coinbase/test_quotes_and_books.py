@@ -279,3 +279,13 @@ def test_whatever_comes_a_quote_is_right_or_there_is_none(bids: object, asks: ob
     assert book.at == at
     assert all(level.price > 0 and level.size > 0 for level in (*book.bids, *book.asks))
     assert quote is None or 0 < quote.bid < quote.ask
+
+
+def test_quotes_that_were_not_read_are_noted_by_their_names() -> None:
+    stage = Stage(is_signed=True)
+    stage.api.say(BEST, failure(503))
+
+    with pytest.raises(MarketDataUnavailable):
+        stage.market.quotes([BTC, ETH])
+
+    assert stage.notes == ["BTC-USD, ETH-USD: GET failed: 503 "]

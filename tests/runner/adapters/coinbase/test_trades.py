@@ -52,9 +52,10 @@ def test_what_is_known_up_to_a_moment_is_asked_for_once() -> None:
     stage.pass_time(1)
     through(stage, Side.BUY, "100", 0, 30)
 
-    assert stage.api.asked == [(f"/api/v3/brokerage{TICKER}", (("limit", str(TRADES_PER_REQUEST)),))]
+    asked = [question for question in stage.api.asked if not question[0].endswith("/time")]
+    assert asked == [(f"/api/v3/brokerage{TICKER}", (("limit", str(TRADES_PER_REQUEST)),))]
     through(stage, Side.BUY, "100", 30, 31)
-    assert len(stage.api.asked) == 2
+    assert stage.api.count("/ticker") == 2
 
 
 def test_a_trade_that_is_shown_twice_counts_once_and_stays_when_it_is_shown_no_more() -> None:
@@ -66,6 +67,44 @@ def test_a_trade_that_is_shown_twice_counts_once_and_stays_when_it_is_shown_no_m
 
     assert first == 2
     assert through(stage, Side.BUY, "100", 10, 32) == 4
+
+
+@pytest.mark.parametrize("ahead", [-4.0, 4.0])
+def test_spans_of_our_clock_find_their_trades_when_it_is_not_the_exchanges(ahead: float) -> None:
+    """A clock may be 5 s off. An order from 12:00:30 on fills from what trades after it, and from all of that."""
+    stage = Stage(ahead_seconds=ahead)
+    volumes = []
+    for second in (30, 32, 34, 36, 38):
+        ours = range(second, 20, -1)  # a trade in each second of our clock
+        shown = [trade(number, "99", number - ahead, "1" if number > 30 else "100") for number in ours]
+        stage.api.say(TICKER, {"trades": shown})
+        volumes.append(through(stage, Side.BUY, "100", max(second - 2, 30), second))
+        stage.pass_time(2)
+
+    assert volumes == [0, 2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("ahead", [-4.0, 4.0])
+def test_a_range_of_our_clock_is_read_at_the_exchanges(ahead: float) -> None:
+    stage = Stage(ahead_seconds=ahead)
+    stage.pass_time(32)  # 12:01:02 by our clock
+    stage.api.say(TICKER, {"trades": []})
+    stage.api.say(CANDLES, {"candles": [candle(1, 98, 103), candle(0, 97, 101)]})
+
+    found = stage.market.traded_range(BTC, after_noon(61), after_noon(62))
+
+    is_next_minute = ahead < 0  # it is 12:01:06 there, or 12:00:58
+    assert found == (
+        TradedRange(Decimal(98), Decimal(103)) if is_next_minute else TradedRange(Decimal(97), Decimal(101))
+    )
+
+
+def test_without_the_exchanges_time_nothing_is_known_of_a_span() -> None:
+    stage = Stage(ahead_seconds=None)
+    stage.api.say(TICKER, {"trades": [trade(1, "99", 12)]})
+
+    with pytest.raises(MarketDataUnavailable, match="time is not known"):
+        through(stage, Side.BUY, "100", 0, 30)
 
 
 def test_rows_that_are_no_trades_or_of_other_products_do_not_count() -> None:
@@ -129,8 +168,8 @@ def test_trades_and_products_are_kept_within_bounds() -> None:
     stage = Stage()
 
     def page(_: Params) -> object:
-        first = 250 * len(stage.api.asked)
-        return {"trades": [trade(first + number, "99", 30 + len(stage.api.asked)) for number in range(250)]}
+        look = stage.api.count("/ticker")
+        return {"trades": [trade(250 * look + number, "99", 30 + look) for number in range(250)]}
 
     stage.api.say(TICKER, page)
     for _ in range(10):
@@ -141,9 +180,9 @@ def test_trades_and_products_are_kept_within_bounds() -> None:
     for number in range(PRODUCTS_KEPT):
         stage.api.say(f"/market/products/A{number}-USD/ticker", {"trades": []})
         stage.market.last_trade(ProductId(f"A{number}", "USD"))
-    asked = len(stage.api.asked)
+    asked = stage.api.count("/ticker")
     through(stage, Side.BUY, "100", 0, 40)
-    assert len(stage.api.asked) == asked + 1
+    assert stage.api.count("/ticker") == asked + 1
 
 
 def candle(minute: int, low: float, high: float) -> dict[str, str]:

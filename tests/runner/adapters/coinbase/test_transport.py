@@ -86,6 +86,25 @@ def test_no_order_leaves_when_orders_are_stopped(path: str) -> None:
     assert seam.wire.requests == []
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "may_leave"),
+    [
+        ("POST", "/orders", False),
+        ("POST", "/orders/edit", False),
+        ("POST", "/orders/batch_cancel", True),
+        ("POST", "/orders/preview", True),
+        ("GET", "/orders/historical/batch", True),
+    ],
+)
+def test_an_order_can_still_be_stopped_on_the_wire(method: str, path: str, may_leave: bool) -> None:
+    answers = iter([True])
+    seam = Seam(reply(), orders_allowed=lambda: next(answers, False))
+
+    seam.transport.send(make_request(method, path), ATTEMPT)
+
+    assert seam.wire.requests[0].may_leave() is may_leave
+
+
 def test_the_wire_gets_what_is_left_of_the_time() -> None:
     seam = Seam(reply())
     seam.transport.send(make_request("GET", "/time"), ATTEMPT)
