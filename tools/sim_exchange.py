@@ -28,6 +28,7 @@ from core.settings import Settings
 from runner.adapters.configuration.settings_files import load_documents, settings_of
 from runner.adapters.markets.replay_market import open_replay
 from runner.adapters.markets.simulated_market import simulated_market
+from runner.adapters.markets.simulated_roster import ROSTER
 from runner.adapters.simulated_coinbase.account_keys import AccountKey, make_key
 from runner.adapters.simulated_coinbase.behaviour import Behaviour, Lags
 from runner.adapters.simulated_coinbase.control import ControlledExchange
@@ -46,6 +47,8 @@ WARM_UP = timedelta(hours=25)
 """A replay starts this far into its data: the bot decides nothing about a coin without a day of its history."""
 
 LAGS = ("order", "fills", "balances", "pending", "cancel")
+SECONDS_MAX = 86_400.0
+FILLERS_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,8 +267,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=_port, default=0, metavar="N", help="0, the default: any that is free")
     parser.add_argument("--seed", type=int, default=7, metavar="N", help="of prices, faults, key and account (7)")
     parser.add_argument("--market", type=_market_name, default="simulated", metavar="simulated|replay:PATH")
-    parser.add_argument("--products", type=int, default=60, metavar="N", help="of the simulated market (60)")
-    parser.add_argument("--filler-products", type=int, default=0, metavar="N", help="rows that nobody trades (0)")
+    parser.add_argument("--products", type=_products, default=60, metavar="N", help="of the simulated market (60)")
+    parser.add_argument("--filler-products", type=_fillers, default=0, metavar="N", help="rows that nobody trades (0)")
     parser.add_argument("--cash", type=_amount, default=Decimal(10000), metavar="USD", help="of the account (10000)")
     parser.add_argument(
         "--fault", type=_fault, action="append", default=[], metavar="NAME=PROBABILITY", help="may be repeated"
@@ -274,7 +277,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--lag", type=_lag, action="append", default=[], metavar="NAME=SECONDS", help=f"of {', '.join(LAGS)}"
     )
-    parser.add_argument("--clock-skew", type=float, default=0.0, metavar="S", help="the exchange's clock is ahead by")
+    parser.add_argument("--clock-skew", type=_skew, default=0.0, metavar="S", help="the exchange's clock is ahead by")
     parser.add_argument("--view-only", action="store_true", help="give the key no right to trade")
     parser.add_argument("--can-transfer", action="store_true", help="give the key the right to withdraw")
     parser.add_argument("--quote-tokens", action="store_true", help='let every "no" repeat the token of the request')
@@ -304,9 +307,27 @@ def _fault(text: str) -> tuple[Fault, float]:
 
 def _lag(text: str) -> tuple[str, float]:
     name, _, seconds = text.partition("=")
-    if name not in LAGS or not seconds.replace(".", "", 1).isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=SECONDS; names are {', '.join(LAGS)}")
+    if name not in LAGS or not re.fullmatch(r"[0-9]*\.?[0-9]+", seconds) or float(seconds) > SECONDS_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=SECONDS, a day at most; names are {', '.join(LAGS)}")
     return name, float(seconds)
+
+
+def _skew(text: str) -> float:
+    if not re.fullmatch(r"[-+]?[0-9]*\.?[0-9]+", text) or abs(float(text)) > SECONDS_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, a day at most")
+    return float(text)
+
+
+def _products(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= len(ROSTER):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of products (1 .. {len(ROSTER)})")
+    return int(text)
+
+
+def _fillers(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > FILLERS_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of products (0 .. {FILLERS_MAX})")
+    return int(text)
 
 
 def _amount(text: str) -> Decimal:
