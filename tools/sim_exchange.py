@@ -85,6 +85,10 @@ def main(arguments: Sequence[str]) -> int:
     with server:
         try:
             place = _write_place(options, key, server.url)
+        except shutil.Error as error:
+            (source, _, reason), *_ = error.args[0]
+            complain(f"❌ {source} cannot be copied: {reason}. Choose another --config-dir")
+            return EXIT_CANNOT_WRITE
         except OSError as error:
             complain(f"❌ {error.filename} cannot be written: {error.strerror}. Choose another --dir or --key-file")
             return EXIT_CANNOT_WRITE
@@ -169,7 +173,8 @@ def _write_place(options: argparse.Namespace, key: AccountKey, url: str) -> _Pla
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     place = _Place(folder=folder.resolve(), key_file=(options.key_file or folder / "key.json").resolve())
     _write_key(place.key_file, key.key_file())
-    shutil.copytree(options.config_dir, place.config_dir, dirs_exist_ok=True)
+    if options.config_dir.resolve() != place.config_dir:  # it may be the one of the last time, with changes of its user
+        shutil.copytree(options.config_dir, place.config_dir, dirs_exist_ok=True)
     _lead_here(place.config_dir, url, place.key_file)
     return place
 
@@ -282,7 +287,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--can-transfer", action="store_true", help="give the key the right to withdraw")
     parser.add_argument("--quote-tokens", action="store_true", help='let every "no" repeat the token of the request')
     parser.add_argument("--control", action="store_true", help="serve /sim/state, /sim/faults, ... on the same port")
-    parser.add_argument("--dir", type=Path, metavar="D", help="for key, configuration, data and logs (a new one)")
+    parser.add_argument(
+        "--dir", type=Path, metavar="D", help="for key, configuration (written anew), data and logs (a new one)"
+    )
     parser.add_argument("--key-file", type=Path, metavar="F", help="where to write the key (D/key.json)")
     parser.add_argument("--config-dir", type=Path, default=ROOT / "config", metavar="D", help="to copy (config)")
     return parser

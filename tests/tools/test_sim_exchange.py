@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -228,6 +229,30 @@ def test_a_configuration_that_cannot_be_led_here_is_refused_and_not_left_leading
     error = capsys.readouterr().err
     assert code == 78
     assert "exchange.market cannot be set" in error
+    assert error.count("\n") == 1
+
+
+def test_a_configuration_of_the_last_time_can_be_used_again_with_what_was_changed_in_it(tmp_path: Path) -> None:
+    with running(tmp_path):
+        app = tmp_path / "exchange-config" / "app.yaml"
+    app.write_text(app.read_text("utf-8").replace("capital_usd: 500", "capital_usd: 900"), "utf-8")
+
+    with running(tmp_path, "--config-dir", str(tmp_path / "exchange-config")) as exchange:
+        settings = settings_of(load_documents(tmp_path / "exchange-config"))
+
+    assert settings.app.live.capital_usd == 900
+    assert settings.app.exchange.api_url == exchange.url
+
+
+def test_a_configuration_that_cannot_be_copied_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = shutil.copytree(ROOT / "config", tmp_path / "config")
+    (config / "notes").symlink_to(tmp_path / "nowhere")
+
+    code = main(["--dir", str(tmp_path / "sim"), "--config-dir", str(config), "--products", "2"])
+
+    error = capsys.readouterr().err
+    assert code == 73
+    assert error.startswith(f"❌ {config / 'notes'} cannot be copied")
     assert error.count("\n") == 1
 
 
