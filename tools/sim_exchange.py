@@ -23,6 +23,7 @@ from pathlib import Path
 from types import FrameType
 
 from core.errors import ConfigError, ExitCode
+from core.model.money import plain
 from core.model.orders import FeeRates
 from core.settings import Settings
 from runner.adapters.configuration.settings_files import load_documents, settings_of
@@ -95,7 +96,7 @@ def main(arguments: Sequence[str]) -> int:
         except ConfigError as error:
             complain(f"❌ {error}")
             return int(error.exit_code)
-        _announce(options, server.url, key, place)
+        _announce(options, server.url, key, place, exchange)
         while not ended.wait(0.5):
             continue
     _sum_up(exchange)
@@ -117,10 +118,11 @@ def _open(settings: Settings, options: argparse.Namespace) -> tuple[SimulatedCoi
     for fault, probability in options.fault:
         faults.add(fault, probability)
     execution = settings.policy.execution
+    market = _market(settings, options, clock)
     exchange = open_exchange(
-        market=_market(settings, options, clock),
+        market=market,
         now=clock.now,
-        balances={"USD": options.cash},
+        balances={_currency(settings, market): options.cash},
         fee_rates=FeeRates(maker_fraction=execution.maker_fee_fraction, taker_fraction=execution.taker_fee_fraction),
         maker_fill_share=settings.app.market_model.maker_fill_share_fraction,
         keys=[key.api_key],
@@ -133,6 +135,12 @@ def _open(settings: Settings, options: argparse.Namespace) -> tuple[SimulatedCoi
         ),
     )
     return exchange, key
+
+
+def _currency(settings: Settings, market: ModelMarket) -> str:
+    """Return the money that the bot would trade this market with: with any other it could buy nothing."""
+    traded = [product.product_id.quote for product in market.products()]
+    return next((currency for currency in settings.universe.quote_currencies if currency in traded), "USD")
 
 
 def _market(settings: Settings, options: argparse.Namespace, clock: SystemClock) -> ModelMarket:
@@ -217,14 +225,17 @@ def _write_key(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _announce(options: argparse.Namespace, url: str, key: AccountKey, place: _Place) -> None:
+def _announce(
+    options: argparse.Namespace, url: str, key: AccountKey, place: _Place, exchange: SimulatedCoinbase
+) -> None:
+    cash = ", ".join(f"{plain(held.available)} {name}" for name, held in exchange.books.account.balances().items())
     faults = ", ".join(f"{fault.value} {probability:g}" for fault, probability in options.fault) or "none"
     words = (
         f"./app_run_live.sh --loop {{mode}} --config-dir {shlex.quote(str(place.config_dir))} "
         f"--data-dir {shlex.quote(str(place.folder))}/{{name}}-data "
         f"--logs-dir {shlex.quote(str(place.folder))}/{{name}}-logs"
     )
-    say(f"simulated Coinbase on {url}: market {options.market}, seed {options.seed}, {options.cash} USD; no real money")
+    say(f"simulated Coinbase on {url}: market {options.market}, seed {options.seed}, {cash}; no real money")
     say(f"key      {key.name}")
     say(f"key file {place.key_file} (self-made: it opens nothing but this exchange)")
     say(f"faults   {faults}")
@@ -274,7 +285,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--market", type=_market_name, default="simulated", metavar="simulated|replay:PATH")
     parser.add_argument("--products", type=_products, default=60, metavar="N", help="of the simulated market (60)")
     parser.add_argument("--filler-products", type=_fillers, default=0, metavar="N", help="rows that nobody trades (0)")
-    parser.add_argument("--cash", type=_amount, default=Decimal(10000), metavar="USD", help="of the account (10000)")
+    parser.add_argument("--cash", type=_amount, default=Decimal(10000), metavar="AMOUNT", help="of the account (10000)")
     parser.add_argument(
         "--fault", type=_fault, action="append", default=[], metavar="NAME=PROBABILITY", help="may be repeated"
     )

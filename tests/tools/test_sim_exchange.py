@@ -127,6 +127,16 @@ def test_a_replay_is_played_as_if_it_were_now(tmp_path: Path) -> None:
     assert end - int(candles[0]["start"]) < 180
 
 
+def test_the_account_has_the_money_that_a_recording_is_traded_with(tmp_path: Path) -> None:
+    (tmp_path / "tape").mkdir()
+    write_candles(tmp_path / "tape" / "SOL-USDT_1m.csv", random_candles(2000))
+
+    with running(tmp_path / "sim", "--market", f"replay:{tmp_path / 'tape'}", "--control") as exchange:
+        state = exchange.get("/sim/state")
+
+    assert state["balances"] == {"USDT": {"available": "10000", "hold": "0"}}
+
+
 def test_it_writes_a_key_for_its_owner_alone_and_a_configuration_that_points_to_it(tmp_path: Path) -> None:
     with running(tmp_path) as exchange:
         key = json.loads((tmp_path / "key.json").read_text())
