@@ -66,10 +66,10 @@ def _parser() -> argparse.ArgumentParser:
     for flag, value, text in (
         ("--paper", Mode.PAPER, "paper account, paper orders (the shipped default)"),
         ("--dry-run", Mode.DRY_RUN, "decide and record, send nothing"),
-        ("--live", Mode.LIVE, "real orders (not available yet: says what is missing)"),
+        ("--live", Mode.LIVE, "real orders (so far on an exchange on this machine only; says what is missing)"),
     ):
         mode.add_argument(flag, dest="mode", action="store_const", const=value, help=text)
-    parser.add_argument("--market", metavar="auto|simulated|replay:PATH", help="where prices come from")
+    parser.add_argument("--market", metavar="auto|coinbase|simulated|replay:PATH", help="where prices come from")
     parser.add_argument("--cycles", type=_positive, metavar="N", help="end after N cycles")
     parser.add_argument("--speed", choices=("real", "max"), help="max: virtual time, as fast as it goes")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the simulated market")
