@@ -189,9 +189,11 @@ def _place(settings: Settings) -> str:
 
 def _must_answer(venue: _Venue, settings: Settings) -> None:
     if not venue.time.answers():
+        redact = venue.connection.redact
+        problem = redact(venue.time.problem) if redact else venue.time.problem
         raise MarketDataUnavailable(
-            f"{settings.app.exchange.api_url} does not answer (or not in time); check the connection, or use "
-            "--market simulated"
+            f"{settings.app.exchange.api_url} does not answer with its time ({problem}); check the connection, or use "
+            "--paper --market simulated"
         )
 
 
