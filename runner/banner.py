@@ -1,5 +1,6 @@
 """What the operator reads first: what runs, on what, with which configuration, and how to stop it."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def banner(run: RunFacts, facts: BannerFacts) -> str:
         f"Log: {facts.log_file}",
         f"State: {facts.state_file}",
         *(f"Note: {note}" for note in facts.notes),
-        f"Stop: Ctrl+C, or: touch {facts.kill_file} (stops all trading until it is removed)",
+        f"Stop: Ctrl+C, or: touch {shlex.quote(str(facts.kill_file))} (stops all trading until it is removed)",
         _RULE,
         "✅ System started (Press Ctrl+C to stop)",
     ]

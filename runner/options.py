@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     for flag, value, text in (
         ("--paper", Mode.PAPER, "paper account, paper orders (the shipped default)"),
         ("--dry-run", Mode.DRY_RUN, "decide and record, send nothing"),
-        ("--live", Mode.LIVE, "real orders; without all that this needs it says what is missing and ends"),
+        ("--live", Mode.LIVE, "real orders (so far on an exchange on this machine only; says what is missing)"),
     ):
         mode.add_argument(flag, dest="mode", action="store_const", const=value, help=text)
     parser.add_argument("--market", metavar="auto|coinbase|simulated|replay:PATH", help="where prices come from")

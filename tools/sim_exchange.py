@@ -23,11 +23,13 @@ from pathlib import Path
 from types import FrameType
 
 from core.errors import ConfigError, ExitCode
+from core.model.money import plain
 from core.model.orders import FeeRates
 from core.settings import Settings
 from runner.adapters.configuration.settings_files import load_documents, settings_of
 from runner.adapters.markets.replay_market import open_replay
 from runner.adapters.markets.simulated_market import simulated_market
+from runner.adapters.markets.simulated_roster import ROSTER
 from runner.adapters.simulated_coinbase.account_keys import AccountKey, make_key
 from runner.adapters.simulated_coinbase.behaviour import Behaviour, Lags
 from runner.adapters.simulated_coinbase.control import ControlledExchange
@@ -46,6 +48,8 @@ WARM_UP = timedelta(hours=25)
 """A replay starts this far into its data: the bot decides nothing about a coin without a day of its history."""
 
 LAGS = ("order", "fills", "balances", "pending", "cancel")
+SECONDS_MAX = 86_400.0
+FILLERS_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +86,17 @@ def main(arguments: Sequence[str]) -> int:
     with server:
         try:
             place = _write_place(options, key, server.url)
+        except shutil.Error as error:
+            (source, _, reason), *_ = error.args[0]
+            complain(f"❌ {source} cannot be copied: {reason}. Choose another --config-dir")
+            return EXIT_CANNOT_WRITE
         except OSError as error:
             complain(f"❌ {error.filename} cannot be written: {error.strerror}. Choose another --dir or --key-file")
             return EXIT_CANNOT_WRITE
         except ConfigError as error:
             complain(f"❌ {error}")
             return int(error.exit_code)
-        _announce(options, server.url, key, place)
+        _announce(options, server.url, key, place, exchange)
         while not ended.wait(0.5):
             continue
     _sum_up(exchange)
@@ -110,10 +118,11 @@ def _open(settings: Settings, options: argparse.Namespace) -> tuple[SimulatedCoi
     for fault, probability in options.fault:
         faults.add(fault, probability)
     execution = settings.policy.execution
+    market = _market(settings, options, clock)
     exchange = open_exchange(
-        market=_market(settings, options, clock),
+        market=market,
         now=clock.now,
-        balances={"USD": options.cash},
+        balances={_currency(settings, market): options.cash},
         fee_rates=FeeRates(maker_fraction=execution.maker_fee_fraction, taker_fraction=execution.taker_fee_fraction),
         maker_fill_share=settings.app.market_model.maker_fill_share_fraction,
         keys=[key.api_key],
@@ -126,6 +135,12 @@ def _open(settings: Settings, options: argparse.Namespace) -> tuple[SimulatedCoi
         ),
     )
     return exchange, key
+
+
+def _currency(settings: Settings, market: ModelMarket) -> str:
+    """Return the money that the bot would trade this market with: with any other it could buy nothing."""
+    traded = [product.product_id.quote for product in market.products()]
+    return next((currency for currency in settings.universe.quote_currencies if currency in traded), "USD")
 
 
 def _market(settings: Settings, options: argparse.Namespace, clock: SystemClock) -> ModelMarket:
@@ -166,7 +181,8 @@ def _write_place(options: argparse.Namespace, key: AccountKey, url: str) -> _Pla
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     place = _Place(folder=folder.resolve(), key_file=(options.key_file or folder / "key.json").resolve())
     _write_key(place.key_file, key.key_file())
-    shutil.copytree(options.config_dir, place.config_dir, dirs_exist_ok=True)
+    if options.config_dir.resolve() != place.config_dir:  # it may be the one of the last time, with changes of its user
+        shutil.copytree(options.config_dir, place.config_dir, dirs_exist_ok=True)
     _lead_here(place.config_dir, url, place.key_file)
     return place
 
@@ -209,14 +225,17 @@ def _write_key(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _announce(options: argparse.Namespace, url: str, key: AccountKey, place: _Place) -> None:
+def _announce(
+    options: argparse.Namespace, url: str, key: AccountKey, place: _Place, exchange: SimulatedCoinbase
+) -> None:
+    cash = ", ".join(f"{plain(held.available)} {name}" for name, held in exchange.books.account.balances().items())
     faults = ", ".join(f"{fault.value} {probability:g}" for fault, probability in options.fault) or "none"
     words = (
         f"./app_run_live.sh --loop {{mode}} --config-dir {shlex.quote(str(place.config_dir))} "
         f"--data-dir {shlex.quote(str(place.folder))}/{{name}}-data "
         f"--logs-dir {shlex.quote(str(place.folder))}/{{name}}-logs"
     )
-    say(f"simulated Coinbase on {url}: market {options.market}, seed {options.seed}, {options.cash} USD; no real money")
+    say(f"simulated Coinbase on {url}: market {options.market}, seed {options.seed}, {cash}; no real money")
     say(f"key      {key.name}")
     say(f"key file {place.key_file} (self-made: it opens nothing but this exchange)")
     say(f"faults   {faults}")
@@ -264,9 +283,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=_port, default=0, metavar="N", help="0, the default: any that is free")
     parser.add_argument("--seed", type=int, default=7, metavar="N", help="of prices, faults, key and account (7)")
     parser.add_argument("--market", type=_market_name, default="simulated", metavar="simulated|replay:PATH")
-    parser.add_argument("--products", type=int, default=60, metavar="N", help="of the simulated market (60)")
-    parser.add_argument("--filler-products", type=int, default=0, metavar="N", help="rows that nobody trades (0)")
-    parser.add_argument("--cash", type=_amount, default=Decimal(10000), metavar="USD", help="of the account (10000)")
+    parser.add_argument("--products", type=_products, default=60, metavar="N", help="of the simulated market (60)")
+    parser.add_argument("--filler-products", type=_fillers, default=0, metavar="N", help="rows that nobody trades (0)")
+    parser.add_argument("--cash", type=_amount, default=Decimal(10000), metavar="AMOUNT", help="of the account (10000)")
     parser.add_argument(
         "--fault", type=_fault, action="append", default=[], metavar="NAME=PROBABILITY", help="may be repeated"
     )
@@ -274,12 +293,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--lag", type=_lag, action="append", default=[], metavar="NAME=SECONDS", help=f"of {', '.join(LAGS)}"
     )
-    parser.add_argument("--clock-skew", type=float, default=0.0, metavar="S", help="the exchange's clock is ahead by")
+    parser.add_argument("--clock-skew", type=_skew, default=0.0, metavar="S", help="the exchange's clock is ahead by")
     parser.add_argument("--view-only", action="store_true", help="give the key no right to trade")
     parser.add_argument("--can-transfer", action="store_true", help="give the key the right to withdraw")
     parser.add_argument("--quote-tokens", action="store_true", help='let every "no" repeat the token of the request')
     parser.add_argument("--control", action="store_true", help="serve /sim/state, /sim/faults, ... on the same port")
-    parser.add_argument("--dir", type=Path, metavar="D", help="for key, configuration, data and logs (a new one)")
+    parser.add_argument(
+        "--dir", type=Path, metavar="D", help="for key, configuration (written anew), data and logs (a new one)"
+    )
     parser.add_argument("--key-file", type=Path, metavar="F", help="where to write the key (D/key.json)")
     parser.add_argument("--config-dir", type=Path, default=ROOT / "config", metavar="D", help="to copy (config)")
     return parser
@@ -304,9 +325,27 @@ def _fault(text: str) -> tuple[Fault, float]:
 
 def _lag(text: str) -> tuple[str, float]:
     name, _, seconds = text.partition("=")
-    if name not in LAGS or not seconds.replace(".", "", 1).isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=SECONDS; names are {', '.join(LAGS)}")
+    if name not in LAGS or not re.fullmatch(r"[0-9]*\.?[0-9]+", seconds) or float(seconds) > SECONDS_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=SECONDS, a day at most; names are {', '.join(LAGS)}")
     return name, float(seconds)
+
+
+def _skew(text: str) -> float:
+    if not re.fullmatch(r"[-+]?[0-9]*\.?[0-9]+", text) or abs(float(text)) > SECONDS_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, a day at most")
+    return float(text)
+
+
+def _products(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= len(ROSTER):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of products (1 .. {len(ROSTER)})")
+    return int(text)
+
+
+def _fillers(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > FILLERS_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of products (0 .. {FILLERS_MAX})")
+    return int(text)
 
 
 def _amount(text: str) -> Decimal:

@@ -7,10 +7,10 @@ checked, because nobody publishes the figures: price bands, and how far in the f
 """
 
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 from core.model.market import Book, Product, ProductId
-from core.model.money import COST_STEP
+from core.model.money import COST_STEP, EXACT_DIGITS
 from core.model.orders import Side
 from runner.matching.venue_order import Kind, TimeInForce, VenueOrder
 
@@ -205,5 +205,6 @@ def _is_positive(amount: Decimal) -> bool:
 
 
 def _is_multiple(amount: Decimal, step: Decimal) -> bool:
-    steps = amount / step
-    return steps == steps.to_integral_value()
+    with localcontext(prec=EXACT_DIGITS):  # with fewer digits than the amount has, the last of them would not count
+        steps = amount / step
+        return steps == steps.to_integral_value()

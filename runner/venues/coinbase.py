@@ -66,7 +66,7 @@ def open_public(
     credentials = _credentials(settings, environ)
     venue = _venue(settings, options, clock, wire, credentials, read_only=True)
     with censored_errors(venue.connection.redact):
-        _must_answer(venue, settings, or_else=", or use --market simulated")
+        _must_answer(venue, settings)
         rates = None if credentials is None else _account_rates(venue, clock)
     fees = "fees of the configuration" if rates is None else "fees of the account's tier"
     return Outside(
@@ -102,7 +102,7 @@ def open_live(
     refuse_live_unless_ready(settings, options, has_key=credentials is not None)
     venue = _venue(settings, options, clock, wire, credentials, read_only=settings.app.exchange.read_only)
     with censored_errors(venue.connection.redact):
-        _must_answer(venue, settings, or_else="")
+        _must_answer(venue, settings)
         _check_clock(venue, settings)
         portfolio = portfolio_of_safe_key(venue.connection.api)
     broker = CoinbaseBroker(venue.connection.api, clock)
@@ -191,10 +191,11 @@ def _place(settings: Settings) -> str:
     return f"an exchange on this machine, {api_url}" if is_loopback(api_url) else "Coinbase Advanced Trade"
 
 
-def _must_answer(venue: _Venue, settings: Settings, *, or_else: str) -> None:
+def _must_answer(venue: _Venue, settings: Settings) -> None:
     if not venue.time.answers():
         raise MarketDataUnavailable(
-            f"{settings.app.exchange.api_url} does not answer (or not in time); check the connection{or_else}"
+            f"{settings.app.exchange.api_url} does not answer with its time ({venue.time.problem}); check the "
+            "connection, or use --paper --market simulated"
         )
 
 

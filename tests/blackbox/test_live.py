@@ -155,7 +155,8 @@ def test_without_a_network_live_does_not_start_and_says_so_in_one_line(live_bot:
 
     assert done.code == ExitCode.VENUE_UNAVAILABLE
     assert done.errors.startswith(f"❌ {NOWHERE} does not answer")
-    assert "simulated" not in done.errors
+    assert "Connection refused" in done.errors
+    assert "use --paper --market simulated" in done.errors  # with --live it would be refused
     assert done.errors.count("\n") == 1
     assert done.output == ""
     assert not live_bot.data.exists()

@@ -14,7 +14,7 @@ from core.model.money import plain
 from runner.adapters.simulated_coinbase.order_rows import FILLS_NAMESPACE
 from runner.matching.books import Name
 from runner.matching.order_record import OrderRecord
-from runner.matching.venue_order import Kind
+from runner.matching.venue_order import Kind, TimeInForce
 from tests.independent_checker import check
 from tests.loopback.exchange_books import EXACT, OWNER, ZERO
 from tests.loopback.live_desk import CAPITAL, LiveDesk
@@ -23,10 +23,10 @@ UNAWARE_MINUTES_MAX = 8
 """A storm lasts five minutes at most; while nothing can be read, nothing can be known."""
 
 KINDS = {
-    "limit_post_only": Kind.LIMIT,
-    "limit_ioc": Kind.LIMIT,
-    "stop_limit": Kind.STOP_LIMIT,
-    "bracket": Kind.BRACKET,
+    "limit_post_only": (Kind.LIMIT, TimeInForce.GTD),
+    "limit_ioc": (Kind.LIMIT, TimeInForce.IOC),
+    "stop_limit": (Kind.STOP_LIMIT, TimeInForce.GTC),
+    "bracket": (Kind.BRACKET, TimeInForce.GTC),
 }
 
 
@@ -92,7 +92,7 @@ def _orders_as_meant(desk: LiveDesk) -> Iterator[str]:
         pairs = {
             "product_id": (order["product_id"], str(sent.product_id)),
             "side": (order["side"], sent.side.value),
-            "kind": (KINDS[order["order_type"]], sent.kind),
+            "kind": (KINDS[order["order_type"]], (sent.kind, sent.time_in_force)),
             "post_only": (order["order_type"] == "limit_post_only", sent.post_only),
             "size": (Decimal(order["size"]), sent.base_size),
             "limit_price": (Decimal(order["limit_price"]), sent.limit_price),

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -126,6 +127,16 @@ def test_a_replay_is_played_as_if_it_were_now(tmp_path: Path) -> None:
     assert end - int(candles[0]["start"]) < 180
 
 
+def test_the_account_has_the_money_that_a_recording_is_traded_with(tmp_path: Path) -> None:
+    (tmp_path / "tape").mkdir()
+    write_candles(tmp_path / "tape" / "SOL-USDT_1m.csv", random_candles(2000))
+
+    with running(tmp_path / "sim", "--market", f"replay:{tmp_path / 'tape'}", "--control") as exchange:
+        state = exchange.get("/sim/state")
+
+    assert state["balances"] == {"USDT": {"available": "10000", "hold": "0"}}
+
+
 def test_it_writes_a_key_for_its_owner_alone_and_a_configuration_that_points_to_it(tmp_path: Path) -> None:
     with running(tmp_path) as exchange:
         key = json.loads((tmp_path / "key.json").read_text())
@@ -176,6 +187,15 @@ def test_a_port_that_is_taken_ends_with_69_and_one_line(tmp_path: Path, capsys: 
         ["--fault", "no_such_fault=0.1"],
         ["--lag", "orders=1"],
         ["--lag", "order=soon"],
+        ["--lag", "order=86401"],
+        ["--lag", "order=999999999999999"],
+        ["--clock-skew", "nan"],
+        ["--clock-skew", "inf"],
+        ["--clock-skew=-86401"],
+        ["--products", "0"],
+        ["--products", "67"],
+        ["--filler-products", "-1"],
+        ["--filler-products", "10001"],
         ["--market", "mars"],
         ["--cash", "-1"],
         ["--port", "65536"],
@@ -204,15 +224,9 @@ def test_every_fault_is_listed_with_the_moment_at_which_it_strikes(capsys: pytes
     assert lines == [[fault.value, fault.phase.value] for fault in Fault]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [(["--market", "replay:nowhere"], "no candle file"), (["--products", "0"], "simulation.products is 0")],
-)
-def test_a_market_that_cannot_be_had_ends_with_78(
-    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(arguments) == 78
-    assert words in capsys.readouterr().err
+def test_a_market_that_cannot_be_had_ends_with_78(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--market", "replay:nowhere"]) == 78
+    assert "no candle file" in capsys.readouterr().err
 
 
 def test_a_configuration_that_cannot_be_led_here_is_refused_and_not_left_leading_elsewhere(
@@ -225,6 +239,30 @@ def test_a_configuration_that_cannot_be_led_here_is_refused_and_not_left_leading
     error = capsys.readouterr().err
     assert code == 78
     assert "exchange.market cannot be set" in error
+    assert error.count("\n") == 1
+
+
+def test_a_configuration_of_the_last_time_can_be_used_again_with_what_was_changed_in_it(tmp_path: Path) -> None:
+    with running(tmp_path):
+        app = tmp_path / "exchange-config" / "app.yaml"
+    app.write_text(app.read_text("utf-8").replace("capital_usd: 500", "capital_usd: 900"), "utf-8")
+
+    with running(tmp_path, "--config-dir", str(tmp_path / "exchange-config")) as exchange:
+        settings = settings_of(load_documents(tmp_path / "exchange-config"))
+
+    assert settings.app.live.capital_usd == 900
+    assert settings.app.exchange.api_url == exchange.url
+
+
+def test_a_configuration_that_cannot_be_copied_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = shutil.copytree(ROOT / "config", tmp_path / "config")
+    (config / "notes").symlink_to(tmp_path / "nowhere")
+
+    code = main(["--dir", str(tmp_path / "sim"), "--config-dir", str(config), "--products", "2"])
+
+    error = capsys.readouterr().err
+    assert code == 73
+    assert error.startswith(f"❌ {config / 'notes'} cannot be copied")
     assert error.count("\n") == 1
 
 

@@ -42,6 +42,7 @@ class VenueTime:
         self._clock = clock
         self._last: _Measurement | None = None
         self._asked_at: float | None = None
+        self.problem = ""
 
     def skew_seconds(self) -> float | None:
         """Return our clock minus the exchange's; None when it could not be read for too long."""
@@ -55,7 +56,7 @@ class VenueTime:
         return self._clock.now() - (UNKNOWN_SKEW if skew is None else timedelta(seconds=skew))
 
     def answers(self) -> bool:
-        """Ask once, now, and tell whether the exchange answered with its time."""
+        """Ask once, now, and tell whether the exchange answered with its time; `problem` says what came instead."""
         return self._measure()
 
     def _is_due(self) -> bool:
@@ -76,11 +77,13 @@ class VenueTime:
         try:
             answer = fields.row_of(self._api.get(TIME), "answer of /time")
             milliseconds = fields.whole(answer, "epochMillis")
-        except (ApiUnavailable, BadField):
+        except (ApiUnavailable, BadField) as problem:
+            self.problem = str(problem)
             return False
         wall, ended = self._clock.now(), self._clock.monotonic()
         took = ended - began
         if took > ROUND_TRIP_MAX_SECONDS or not _EARLIEST_MS < milliseconds < _LATEST_MS:
+            self.problem = f"{milliseconds} ms after {took:.1f} s"
             return False
         self._asked_at = ended
         self._last = _Measurement(

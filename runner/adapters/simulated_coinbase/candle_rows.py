@@ -47,7 +47,7 @@ def candle_rows(
     if running is not None:
         minutes.append(running)
     closed_before = int(now.timestamp()) // width * width
-    bars = [bar for bar in _widened(minutes, width) if bar.start <= end]
+    bars = [bar for bar in _widened(minutes, width) if first <= bar.start <= end]
     if fault is not None:
         bars = _spoilt(bars, fault, width, closed_before)
     price, size = -_places(product.price_increment), -_places(product.base_increment)

@@ -3,11 +3,12 @@ Paths beside the protocol, for tests that run the exchange in another process: w
 
 `GET /sim/state`; `POST /sim/faults {name: probability}` (replaces all); `POST /sim/product {product_id, action}` with
 an action of `delist`, `lose_book`, `restore` or the name of a flag to raise; `POST /sim/order {client_order_id,
-product_id, side, base_size[, limit_price]}`, the owner's own; `POST /sim/deposit {currency, amount}`. They exist only
-where an exchange is wrapped in this; anything that is not understood is a 400.
+product_id, side, base_size[, limit_price]}`, the owner's own; `POST /sim/deposit {currency, amount}`. Amounts may be
+numbers or texts. They exist only where an exchange is wrapped in this; anything that is not understood is a 400.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from decimal import Decimal, DecimalException
@@ -16,7 +17,7 @@ from typing import Any
 from core.model.market import Product, ProductId
 from core.model.money import plain
 from core.model.orders import ClientOrderId, Side
-from runner.adapters.simulated_coinbase.answers import Answer, error, json_answer
+from runner.adapters.simulated_coinbase.answers import Answer, Refusal, error, json_answer
 from runner.adapters.simulated_coinbase.exchange import SimulatedCoinbase
 from runner.adapters.simulated_coinbase.faults import Fault
 from runner.adapters.simulated_coinbase.order_requests import Reject
@@ -54,21 +55,29 @@ class ControlledExchange:
         if action is None:
             return error(404, "unknown", f"no such path: {request.method} {request.target}")
         try:
-            return json_answer({"done": action(json.loads(request.body))})
-        except (KeyError, TypeError, ValueError, DecimalException) as problem:
+            given = json.loads(request.body, parse_float=Decimal)  # amounts of money: no binary fractions
+            if not isinstance(given, dict):
+                raise TypeError("not a JSON object")
+            return json_answer({"done": action(given)})
+        except (KeyError, TypeError, ValueError, RecursionError, DecimalException) as problem:
             return error(400, "INVALID_ARGUMENT", f"{type(problem).__name__}: {problem}")
         except Reject as reject:
             return error(409, reject.code, "the exchange refuses that")
+        except Refusal as refusal:
+            return refusal.response
 
     def _set_faults(self, given: Mapping[str, Any]) -> object:
         wanted = {Fault(name): float(probability) for name, probability in given.items()}
+        for fault, probability in wanted.items():
+            if not 0 <= probability <= 1:
+                raise ValueError(f"{fault.value}: {probability} is not a probability")
         self._exchange.faults.clear()
         for fault, probability in wanted.items():
             self._exchange.faults.add(fault, probability)
         return len(wanted)
 
     def _change_product(self, given: Mapping[str, Any]) -> object:
-        market, product_id, action = self._exchange.market, ProductId.parse(given["product_id"]), given["action"]
+        market, product_id, action = self._exchange.market, ProductId.parse(str(given["product_id"])), given["action"]
         simple = {"delist": market.delist, "lose_book": market.lose_book, "restore": market.restore}
         if action in simple:
             simple[action](product_id)
@@ -84,18 +93,34 @@ class ControlledExchange:
         price = given.get("limit_price")
         order = VenueOrder(
             client_order_id=ClientOrderId(str(given["client_order_id"])),
-            product_id=ProductId.parse(given["product_id"]),
+            product_id=ProductId.parse(str(given["product_id"])),
             side=Side(given["side"]),
             kind=Kind.MARKET if price is None else Kind.LIMIT,
             time_in_force=TimeInForce.IOC if price is None else TimeInForce.GTC,
-            base_size=Decimal(given["base_size"]),
-            limit_price=None if price is None else Decimal(price),
+            base_size=_amount(given["base_size"]),
+            limit_price=None if price is None else _amount(price),
         )
         return self._exchange.place_by_hand(order).order_id
 
     def _deposit(self, given: Mapping[str, Any]) -> object:
-        self._exchange.deposit(str(given["currency"]), Decimal(given["amount"]))
-        return given["amount"]
+        currency, amount = str(given["currency"]), _amount(given["amount"])
+        if not re.fullmatch(r"[A-Z0-9]{1,20}", currency):
+            raise ValueError(f"{currency!a} is not a currency")
+        self._exchange.deposit(currency, amount)
+        return plain(amount)
+
+
+def _amount(given: object) -> Decimal:
+    """
+    Return an amount that the books can hold to the last digit.
+
+    Raises:
+        ValueError: It is none.
+    """
+    text = str(given)
+    if not re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,18})?", text):
+        raise ValueError(f"{text[:80]!a} is not an amount")
+    return Decimal(text)
 
 
 def state_of(exchange: SimulatedCoinbase) -> dict[str, object]:

@@ -193,6 +193,7 @@ def _ask(fields: Mapping[str, object], client_order_id: str) -> Ask:
 def _json_of(body: bytes) -> Mapping[str, object]:
     try:
         value = json.loads(body, object_pairs_hook=_unique)
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text, and could not be echoed
     except (ValueError, RecursionError):
         raise bad_request("proto: syntax error (line 1:1): unexpected token") from None
     if not isinstance(value, dict):
@@ -246,8 +247,8 @@ def _end_time(given: Mapping[str, object]) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        if moment.tzinfo is None:
+            raise ValueError("without a zone")
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise bad_request(f'proto: (line 1:2): invalid google.protobuf.Timestamp value "{text[:80]}"') from None
-    if moment.tzinfo is None:
-        raise bad_request(f'proto: (line 1:2): invalid google.protobuf.Timestamp value "{text[:80]}"')
-    return moment.astimezone(UTC)

@@ -117,6 +117,7 @@ def test_an_answer_without_a_usable_time_says_nothing(answer: object) -> None:
 
     assert watch.time.skew_seconds() is None
     assert not watch.time.answers()
+    assert watch.time.problem != ""
 
 
 def test_whether_the_exchange_answers_is_asked_each_time() -> None:

@@ -110,6 +110,14 @@ def test_10_wider_bars_join_their_minutes() -> None:
     assert rows[0]["volume"] == "3000.00000000"
 
 
+@pytest.mark.parametrize(("first", "granularity"), [(60, "ONE_MINUTE"), (-60, "ONE_DAY")])
+def test_10_the_open_bar_is_not_shown_when_it_begins_before_the_span_asked_for(first: int, granularity: str) -> None:
+    venue = make_venue()
+    venue.wait(30)
+
+    assert candles(venue, MINUTE + first, MINUTE + 3600, granularity=granularity) == []
+
+
 @pytest.mark.parametrize(
     ("fault", "shown"),
     [

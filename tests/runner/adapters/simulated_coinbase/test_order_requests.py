@@ -28,6 +28,9 @@ from tests.runner.adapters.simulated_coinbase.venue_desk import create_body, ioc
         pytest.param(create_body(configuration={**ioc(), **limit_gtd()}), id="two configurations"),
         pytest.param(create_body(configuration={}), id="no configuration"),
         pytest.param(create_body(configuration=limit_gtd(end="tomorrow")), id="end is no time"),
+        pytest.param(create_body(configuration=limit_gtd(end="9999-12-31T23:59:59-01:00")), id="end after all time"),
+        pytest.param(create_body(name="\ud800"), id="half a surrogate pair"),
+        pytest.param({**create_body(), "\ud800": "1"}, id="half a surrogate pair for a name"),
         pytest.param(create_body(name=""), id="no client_order_id"),
         pytest.param(create_body(name="x" * 129), id="client_order_id one character too long"),
         pytest.param(json.dumps(create_body()).replace("{", '{"side": "BUY", ', 1).encode(), id="duplicate field"),
@@ -64,6 +67,7 @@ def test_1_cancel_and_preview_bodies_are_strict_too() -> None:
     venue = make_venue()
 
     assert venue.post("/orders/batch_cancel", {"order_id": "x"}).status == 400
+    assert venue.post("/orders/batch_cancel", {"order_ids": ["\ud800"]}).status == 400
     assert venue.post("/orders/batch_cancel", {"order_ids": ["x"] * 101}).status == 400
     assert venue.post("/orders/batch_cancel", {"order_ids": ["x"] * 100}).status == 200
     assert venue.post("/orders/preview", create_body()).status == 400  # it has no client_order_id there
@@ -156,6 +160,8 @@ def test_3_an_id_is_forgotten_when_the_memory_is_shorter_than_assumed(seconds: i
         (limit_gtd(price="100.05"), "INVALID_LIMIT_PRICE_POST_ONLY"),
         (limit_gtd(price="99.905"), "INVALID_PRICE_PRECISION"),
         (limit_gtd(size="0.999999999"), "INVALID_SIZE_PRECISION"),
+        (limit_gtd(size="1.000000000000000000000000000001"), "INVALID_SIZE_PRECISION"),
+        (limit_gtd(price="99.900000000000000000000000000001"), "INVALID_PRICE_PRECISION"),
         (limit_gtd(size="0.01", price="99.99"), "PREVIEW_INVALID_QUOTE_SIZE_TOO_SMALL"),
         (ioc(size="10000.00000001"), "PREVIEW_INVALID_BASE_SIZE_TOO_LARGE"),
         (limit_gtd(end="2026-01-05T12:00:00Z"), "END_TIME_IS_IN_THE_PAST"),
@@ -164,6 +170,7 @@ def test_3_an_id_is_forgotten_when_the_memory_is_shorter_than_assumed(seconds: i
         (ioc(price="NaN"), "INVALID_LIMIT_PRICE"),
         ({"market_market_fok": {"quote_size": "10"}}, "UNSUPPORTED_ORDER_CONFIGURATION"),
         ({"market_market_ioc": {"quote_size": "10.001"}}, "PREVIEW_INVALID_QUOTE_SIZE_PRECISION"),
+        ({"market_market_ioc": {"quote_size": f"10.{1:030}"}}, "PREVIEW_INVALID_QUOTE_SIZE_PRECISION"),
         ({"sor_limit_ioc": {"limit_price": "1"}}, "INVALID_ORDER_CONFIG"),
     ],
 )
