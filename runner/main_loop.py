@@ -119,6 +119,7 @@ class TradingLoop:
 
     def run_cycle(self, tick: Tick, desk: Desk) -> Status:
         """Spend one minute: watch, trade while nothing speaks against it, write down what happened."""
+        desk.book.begin_file_when_full()
         cycle = Cycle.begin(tick, desk.clock, desk.settings.app.loop.cycle_deadline_seconds)
         desk.book.record(CycleStarted(at=cycle.started_at, slot=tick.slot), durable=False)
         try:

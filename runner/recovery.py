@@ -12,11 +12,11 @@ from core.errors import StartRefused, StateUnusable
 from core.ledger.fold import Ledger, apply
 from core.model.codec import decode_event
 from core.model.records import Event
-from runner.adapters.record_file import SEGMENT_KIND, RecordFile, open_to_continue, segment_body
+from runner.adapters.record_file import RecordFile, open_to_continue, segment_body, settle
 from runner.adapters.state_store import STATE_NAME, Snapshot, StateStore
-from runner.records.chain import START, Record
+from runner.records.chain import SEGMENT_KIND, START, Record
 from runner.records.durable_files import size_of
-from runner.records.reader import ChainReader, ended_segments
+from runner.records.reader import ChainReader, ended_segments, missing_segment
 
 JOURNAL_NAME = "journal.jsonl"
 
@@ -42,7 +42,7 @@ class Recovered:
     facts: tuple[str, ...]
 
 
-def recover(data_dir: Path, identity: Identity, *, synced: bool = True) -> Recovered:
+def recover(data_dir: Path, identity: Identity, *, synced: bool = True, bytes_max: int | None = None) -> Recovered:
     """
     Load the snapshot, verify and fold the journal after it, and open the journal. The caller holds the instance lock.
 
@@ -54,6 +54,7 @@ def recover(data_dir: Path, identity: Identity, *, synced: bool = True) -> Recov
         RecordNotDurable: The directory cannot be written.
     """
     path = data_dir / JOURNAL_NAME
+    settle(path, synced=synced)
     store = StateStore(data_dir, synced=synced)
     snapshot = store.load()
     if snapshot is not None:
@@ -66,7 +67,7 @@ def recover(data_dir: Path, identity: Identity, *, synced: bool = True) -> Recov
     facts = _what_was_read(snapshot, reader)
     if store.remove_leftover():
         facts.append("an interrupted snapshot was removed")
-    journal = open_to_continue(path, reader, synced=synced)
+    journal = open_to_continue(path, reader, synced=synced, bytes_max=bytes_max)
     if reader.torn is not None:
         journal.append(segment_body(reader.torn), durable=True)
     return Recovered(ledger=ledger, journal=journal, facts=tuple(facts))
@@ -124,6 +125,12 @@ def _check_journal_is_there(path: Path, snapshot: Snapshot | None) -> None:
         raise StateUnusable(
             f"{path} is empty, and this program never leaves it so: its records are lost. Nothing was changed. Restore "
             "it from a backup, or move the whole directory away (hidden files, too) to begin afresh"
+        )
+    missing = missing_segment(path)
+    if missing is not None:
+        raise StateUnusable(
+            f"{missing} is missing: it is a part of the journal. Nothing was changed. Restore it from a backup, or "
+            "move the whole directory away (hidden files, too) to begin afresh"
         )
     if snapshot is not None and size is None and not ended_segments(path):
         raise StateUnusable(

@@ -21,7 +21,7 @@ from runner.adapters.instance_lock import InstanceLock
 from runner.adapters.kill_switch import FILE_NAME, FileKillSwitch
 from runner.adapters.log_files import LOG_NAME, close_log, open_log
 from runner.adapters.log_notifier import LogNotifier
-from runner.adapters.process_facts import free_disk_mb, rss_mb
+from runner.adapters.process_facts import disk_room, rss_mb
 from runner.adapters.record_file import OpenedAudit, open_audit
 from runner.adapters.state_store import STATE_NAME, StateStore
 from runner.api_health import ApiHealth, MeasuredBroker, MeasuredMarket
@@ -184,9 +184,10 @@ def _open(start: _Start) -> Desk:
     options, world = start.options, start.world
     grid = MinuteGrid(start.settings.app.loop.interval_seconds)
     identity = Identity(mode=start.mode.value, account=world.account, venue=world.market.venue)
-    recovered = recover(options.data_dir, identity, synced=start.synced)
+    limits = start.settings.app.records
+    recovered = recover(options.data_dir, identity, synced=start.synced, bytes_max=limits.journal_max_bytes)
     _resume_clock(world, grid, recovered.ledger)
-    opened = open_audit(options.logs_dir / AUDIT_NAME, synced=start.synced)
+    opened = open_audit(options.logs_dir / AUDIT_NAME, synced=start.synced, bytes_max=limits.audit_max_bytes)
     book = Bookkeeper(recovered.ledger, recovered.journal, position_of(recovered.journal))
     run = run_facts(start.settings, start.mode, world)
     segment = segment_facts(opened)
@@ -261,7 +262,7 @@ def _desk(
         kill_switch=kill_switch,
         lock=start.lock,
         config_drift=ConfigWatch(start.configuration.config_dir, start.configuration.hashes),
-        free_disk_mb=lambda: free_disk_mb(options.data_dir),
+        disk_room=lambda: disk_room(options.data_dir, options.logs_dir),
         notifier=LogNotifier(start.log, settings.app.alerts.dedupe_seconds),
         metrics=Metrics(health, None if world.is_virtual else rss_mb, world.rate_limit_use),
         audit=opened.audit,

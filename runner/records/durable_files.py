@@ -11,17 +11,24 @@ from pathlib import Path
 
 from core.errors import StateUnusable
 
+WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+READABLE_BY_OTHERS = stat.S_IRGRP | stat.S_IROTH
+
 _COMMON = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # NONBLOCK: a planted FIFO must not stop us
 
 
+class SyncError(OSError):
+    """An fsync failed: unlike any other failed call it must not be tried again, and leads to an end of its own."""
+
+
 def open_to_append(path: Path) -> int:
-    """Open an existing regular file of ours to append; see `check_identity`."""
-    return _checked(os.open(path, os.O_WRONLY | os.O_APPEND | _COMMON), path)
+    """Open an existing regular file of ours to append, and to read back; see `check_identity`."""
+    return _checked(os.open(path, os.O_RDWR | os.O_APPEND | _COMMON), path)
 
 
 def create_to_append(path: Path) -> int:
     """Create a file that must not exist yet, readable by us alone."""
-    return _checked(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | _COMMON, 0o600), path)
+    return _checked(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | _COMMON, 0o600), path)
 
 
 def open_to_read(path: Path) -> int:
@@ -39,7 +46,8 @@ def check_identity(descriptor: int, path: Path) -> None:
     Refuse what only looks like our file.
 
     Raises:
-        StateUnusable: Not a regular file, owned by somebody else, or known under a second name.
+        StateUnusable: Not a regular file, owned by somebody else, known under a second name, or open for others to
+            write. (That others may read is only said, by whoever looks after the folders.)
     """
     facts = os.fstat(descriptor)
     if not stat.S_ISREG(facts.st_mode):
@@ -48,6 +56,11 @@ def check_identity(descriptor: int, path: Path) -> None:
         raise StateUnusable(f"{path} belongs to user {facts.st_uid}, not to us; correct its owner")
     if facts.st_nlink != 1:
         raise StateUnusable(f"{path} has {facts.st_nlink} names (hard links); remove the others")
+    if facts.st_mode & WRITABLE_BY_OTHERS:
+        raise StateUnusable(
+            f"{path} can be written by others (mode {stat.S_IMODE(facts.st_mode):04o}): what is in it may not be ours. "
+            f"See that it is as you know it, then: chmod 600 {path}"
+        )
 
 
 def write_whole(descriptor: int, data: bytes) -> None:
@@ -72,16 +85,63 @@ def is_still_at(path: Path, descriptor: int, size: int) -> bool:
     return held.st_size == size and os.path.samestat(held, named)
 
 
+def read_at(descriptor: int, count: int, offset: int) -> bytes:
+    """Return up to so many bytes from a place in a file; fewer at its end."""
+    return os.pread(descriptor, count, offset)
+
+
 def sync(descriptor: int) -> None:
-    """Return when a file's content is on the disk. Never repeat one that failed: the kernel has dropped the pages."""
-    os.fsync(descriptor)
+    """
+    Return when a file's content is on the disk. Never repeat one that failed: the kernel has dropped the pages.
+
+    Raises:
+        SyncError
+    """
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        raise SyncError(error.errno, f"fsync failed ({error.strerror})") from error
 
 
 def sync_directory(directory: Path) -> None:
-    """Return when the names in a directory are on the disk."""
+    """
+    Return when the names in a directory are on the disk.
+
+    Raises:
+        SyncError
+        OSError: It cannot be opened.
+    """
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
+        sync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def forget_cached(descriptor: int) -> None:
+    """Let the next read of a synced file come from the disk, where the platform can be asked for it."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def settle(path: Path) -> None:
+    """
+    Bring what an ended process wrote last to the disk, and let it be read from there; no effect without a file.
+
+    After a failed fsync the kernel still shows pages that never reached the disk: those are dropped here.
+
+    Raises:
+        StateUnusable: See `check_identity`.
+        SyncError
+        OSError
+    """
+    try:
+        descriptor = open_to_read(path)
+    except FileNotFoundError:
+        return
+    try:
+        sync(descriptor)
+        forget_cached(descriptor)
     finally:
         os.close(descriptor)
 

@@ -26,6 +26,7 @@ from runner.records.durable_files import open_to_read, size_of
 _SEGMENT_NUMBER = re.compile(r"([0-9]{6})\.jsonl")
 _SEAL_INSIDE = re.compile(rb',"hash":"[0-9a-f]{64}"\}[^\n]')
 _CHUNK_BYTES = 1 << 16
+NOTHING_TORN = hashlib.sha256().hexdigest()
 _WAYS_OUT = (
     "Nothing was changed. Restore the file from a backup, or move the whole directory away (hidden files, too) to "
     "begin afresh"
@@ -50,14 +51,32 @@ def ended_segments(path: Path) -> int:
     return max((int(match[1]) for match in matches if match), default=0)
 
 
+def ended_at(path: Path, end: Place, *, torn_bytes: int = 0, torn_sha256: str = NOTHING_TORN) -> Torn:
+    """Describe a file of a chain whose valid part ends at a place."""
+    return Torn(
+        segment=segment_path(path, end.segment).name,
+        valid_bytes=end.offset,
+        last_seq=end.seq,
+        last_hash=end.hash,
+        torn_bytes=torn_bytes,
+        torn_sha256=torn_sha256,
+    )
+
+
+def missing_segment(path: Path) -> Path | None:
+    """Return the first ended file of a chain that is not there though later ones are; None when all are."""
+    numbers = range(1, ended_segments(path) + 1)
+    return next((name for name in (segment_path(path, n) for n in numbers) if _size(name) is None), None)
+
+
 class ChainReader:
     """
     Iterate over the records after `since`, through all files of a chain.
 
     Iterating raises StateUnusable when a record is damaged that is not the last one, when a file is missing or
     unreadable, or when `since` is not in the chain. Afterwards `end` is where the next record goes, and `torn` is set
-    when the part before `end` stops inside a record: the first record to come must carry it as `segment`. If the torn
-    file still has the name `path`, it must be renamed to `segment_path(path, end.segment)` before.
+    when a file has ended before `end`, inside a record or in order: the first record to come must carry it as
+    `segment`. If a torn file still has the name `path`, it must be renamed to `segment_path(path, end.segment)` before.
     """
 
     def __init__(self, path: Path, since: Place = START) -> None:
@@ -75,6 +94,8 @@ class ChainReader:
             if number != self._since.segment:
                 self.end = replace(self.end, segment=number, offset=0)
             yield from self._records_of(self._path if number == current else segment_path(self._path, number))
+            if self.torn is None and number != current:
+                self.torn = ended_at(self._path, self.end)
         if not is_there:
             self.end = self.end if self.end.segment == current else replace(self.end, segment=current, offset=0)
 
@@ -127,14 +148,7 @@ class ChainReader:
             digest.update(chunk)
             length += len(chunk)
             chunk = file.read(_CHUNK_BYTES)
-        return Torn(
-            segment=segment_path(self._path, self.end.segment).name,
-            valid_bytes=self.end.offset,
-            last_seq=self.end.seq,
-            last_hash=self.end.hash,
-            torn_bytes=length,
-            torn_sha256=digest.hexdigest(),
-        )
+        return ended_at(self._path, self.end, torn_bytes=length, torn_sha256=digest.hexdigest())
 
 
 def start_of_last_file(path: Path) -> Place:
