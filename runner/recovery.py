@@ -4,7 +4,7 @@ From the files of a data directory to a ledger and a journal that is ready to go
 First everything is read and judged; only then is anything written, and a second run of it finds the same.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +14,12 @@ from core.model.codec import decode_event
 from core.model.records import Event
 from runner.adapters.record_file import RecordFile, open_to_continue, segment_body, settle
 from runner.adapters.state_store import STATE_NAME, Snapshot, StateStore
-from runner.records.chain import SEGMENT_KIND, START, Record
+from runner.records.chain import SEGMENT_KIND, START, Place, Record
 from runner.records.durable_files import size_of
-from runner.records.reader import ChainReader, ended_segments, missing_segment
+from runner.records.reader import ChainReader, ended_segments, missing_segment, start_of_last_file
 
 JOURNAL_NAME = "journal.jsonl"
+OLDER_SNAPSHOT = "older_snapshot_used"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +35,28 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that a start got over and that must be told: an alert's code, and what it was."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
-    """A ledger, its journal open for the next record, and in words what happened on the way."""
+    """
+    A ledger, its journal open for the next record, and in words what happened on the way.
+
+    `since` is the place of the snapshot that was used. `findings` must go into journal, log and line; when they are in
+    the journal, `put_aside` takes care of what they were found in.
+    """
 
     ledger: Ledger
     journal: RecordFile
     facts: tuple[str, ...]
+    since: Place
+    findings: tuple[Finding, ...]
+    put_aside: Callable[[], None]
 
 
 def recover(data_dir: Path, identity: Identity, *, synced: bool = True, bytes_max: int | None = None) -> Recovered:
@@ -70,7 +87,30 @@ def recover(data_dir: Path, identity: Identity, *, synced: bool = True, bytes_ma
     journal = open_to_continue(path, reader, synced=synced, bytes_max=bytes_max)
     if reader.torn is not None:
         journal.append(segment_body(reader.torn), durable=True)
-    return Recovered(ledger=ledger, journal=journal, facts=tuple(facts))
+    findings = _findings(snapshot)
+    return Recovered(
+        ledger=ledger,
+        journal=journal,
+        facts=tuple(facts),
+        since=START if snapshot is None else snapshot.place,
+        findings=findings,
+        put_aside=lambda: _put_aside(store, snapshot),
+    )
+
+
+def _findings(snapshot: Snapshot | None) -> tuple[Finding, ...]:
+    if snapshot is None or not snapshot.damage:
+        return ()
+    text = (
+        f"{STATE_NAME} is damaged ({snapshot.damage}) and was kept under another name; the generation before it, of "
+        f"seq {snapshot.place.seq}, and the journal after it gave the state"
+    )
+    return (Finding(code=OLDER_SNAPSHOT, text=text),)
+
+
+def _put_aside(store: StateStore, snapshot: Snapshot | None) -> None:
+    if snapshot is not None and snapshot.damage:
+        store.set_damaged_aside()
 
 
 def read_journal(data_dir: Path) -> Iterator[Record]:
@@ -83,14 +123,25 @@ def read_journal(data_dir: Path) -> Iterator[Record]:
     return (record for record in ChainReader(data_dir / JOURNAL_NAME) if record.body.get("kind") != SEGMENT_KIND)
 
 
-def events_after(data_dir: Path, seq: int) -> list[Event]:
+def events_after(data_dir: Path, seq: int, hash_start: str, known: Place = START) -> list[Event]:
     """
     Return the events of a directory's journal that were recorded after the record `seq`, oldest first.
 
+    `known` is a place in it, from which reading begins if it is not too late. `hash_start` is how the hash of the
+    record `seq` begins.
+
     Raises:
-        StateUnusable: As `ChainReader`.
+        StateUnusable: As `ChainReader`; or the record `seq` is another one.
     """
-    return [decode_event(record.body) for record in read_journal(data_dir) if record.place.seq > seq]
+    path = data_dir / JOURNAL_NAME
+    places = (known, start_of_last_file(path), START)
+    events = []
+    for record in ChainReader(path, next(place for place in places if place.seq < max(seq, 1))):
+        if record.place.seq == seq and not record.place.hash.startswith(hash_start):
+            raise StateUnusable(f"{path}, seq {seq}: the audit's last line tells of another record of this number")
+        if record.place.seq > seq and record.body.get("kind") != SEGMENT_KIND:
+            events.append(decode_event(record.body))
+    return events
 
 
 def _folded(reader: ChainReader, ledger: Ledger, path: Path) -> Ledger:
@@ -142,6 +193,10 @@ def _check_journal_is_there(path: Path, snapshot: Snapshot | None) -> None:
 def _what_was_read(snapshot: Snapshot | None, reader: ChainReader) -> list[str]:
     facts = []
     since = START if snapshot is None else snapshot.place
+    if snapshot is not None and snapshot.is_older:
+        facts.append(
+            f"{STATE_NAME} is {'damaged' if snapshot.damage else 'missing'}: the generation before it was used"
+        )
     if reader.end.seq == 0 and reader.torn is None:
         facts.append("a new data directory")
     elif snapshot is None:

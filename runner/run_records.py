@@ -1,9 +1,11 @@
 """The records at the borders of a run: what a crash left to be said, the run's header, its end."""
 
 import hashlib
+from datetime import datetime
 from pathlib import Path
 
-from core.model.records import CashFlow, Event, RunStarted, RunStopped
+from core.errors import StateUnusable
+from core.model.records import CashFlow, Event, Noted, RunStarted, RunStopped
 from core.ports import Position
 from core.settings import Mode, Settings
 from runner.adapters.process_facts import code_hash
@@ -13,7 +15,8 @@ from runner.audit_sections import Json
 from runner.bookkeeper import Bookkeeper
 from runner.desk import Desk
 from runner.options import ROOT
-from runner.recovery import events_after
+from runner.records.chain import Place
+from runner.recovery import Recovered, events_after
 from runner.schedule import MinuteGrid, Tick
 from runner.terminal import say
 from runner.venues.outside import Outside
@@ -46,13 +49,41 @@ def position_of(journal: RecordFile) -> Position | None:
     return Position(seq=place.seq, hash=place.hash) if place.seq else None
 
 
-def events_without_line(data_dir: Path, book: Bookkeeper, opened: OpenedAudit) -> list[Event]:
-    """Return what the journal knows and no audit line tells: it goes into the next line that is written."""
-    if book.position is None or opened.was_emptied:
+def events_without_line(data_dir: Path, book: Bookkeeper, opened: OpenedAudit, since: Place) -> list[Event]:
+    """
+    Return what the journal knows and no audit line tells: it goes into the next line that is written.
+
+    `since` is a place in the journal from which reading may begin.
+
+    Raises:
+        StateUnusable: The audit tells of a record that the journal does not have: records, and with them memories of
+            orders and losses, were lost (L13).
+    """
+    if opened.was_emptied:
         return []
-    told = 0 if opened.last is None else opened.last.body.get("journal_seq") or 0
-    only_the_stop_is_new = book.position.seq <= told + 1
-    return [] if only_the_stop_is_new else events_after(data_dir, told)
+    told, hash_start = _told(opened)
+    known = 0 if book.position is None else book.position.seq
+    if told > known:
+        raise StateUnusable(
+            f"the audit's last line tells of record {told} of the journal in {data_dir}, which has {known}: they do "
+            "not belong together, or the journal has lost records. Nothing was changed. Restore the journal from a "
+            "backup; or, to begin afresh, move the data and the logs directory away together"
+        )
+    only_the_stop_is_new = known <= told + 1
+    return [] if only_the_stop_is_new else events_after(data_dir, told, hash_start, since)
+
+
+def _told(opened: OpenedAudit) -> tuple[int, str]:
+    """Return the seq of the last journal record that the audit knows of, and the beginning of its hash."""
+    body = {} if opened.last is None else opened.last.body
+    return body.get("journal_seq") or 0, body.get("journal_hash") or ""
+
+
+def record_findings(recovered: Recovered, book: Bookkeeper, now: datetime) -> None:
+    """Write down what the start got over, and only then put aside what it was found in."""
+    for finding in recovered.findings:
+        book.record(Noted(at=now, code=finding.code, text=finding.text), durable=True)
+    recovered.put_aside()
 
 
 def close_interrupted_cycle(book: Bookkeeper, opened: OpenedAudit, grid: MinuteGrid, segment: list[Json]) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from core.errors import StartRefused, TraderError
 from core.model.ledger import Ledger
 from core.model.money import plain
-from core.ports import Broker, KillSwitch, MarketData
+from core.ports import Broker, KillSwitch, MarketData, Severity
 from core.settings import Mode, Settings
 from runner.adapters.configuration.settings_files import ConfigWatch, document_hashes, load_documents, settings_of
 from runner.adapters.instance_lock import InstanceLock
@@ -42,6 +42,7 @@ from runner.run_records import (
     events_without_line,
     finish_run,
     position_of,
+    record_findings,
     run_facts,
     segment_facts,
 )
@@ -159,7 +160,7 @@ class _Start:
     @property
     def synced(self) -> bool:
         """Nothing depends on the disk surviving a rehearsal in virtual time: it repeats to the byte."""
-        return not self.world.is_virtual
+        return self.world.is_durable or not self.world.is_virtual
 
 
 def _with_overrides(settings: Settings, options: RunOptions) -> Settings:
@@ -192,11 +193,14 @@ def _open(start: _Start) -> Desk:
     run = run_facts(start.settings, start.mode, world)
     segment = segment_facts(opened)
     notes = list(recovered.facts)
-    book.recent_events += events_without_line(options.data_dir, book, opened)
+    book.recent_events += events_without_line(options.data_dir, book, opened, recovered.since)
     if close_interrupted_cycle(book, opened, grid, segment):
         notes.append(f"the cycle of slot {book.ledger.open_slot} was cut off; its audit line is closed now")
     begin_run(start.settings, world, book, run)
+    record_findings(recovered, book, world.clock.now())
     desk = _desk(start, grid=grid, book=book, opened=opened, recovered=recovered, run=run, segment=segment)
+    for finding in recovered.findings:
+        desk.alert(finding.code, "start", Severity.CRITICAL, finding.text)
     _announce(start, desk, notes)
     return desk
 

@@ -272,9 +272,7 @@ def open_audit(path: Path, *, synced: bool, bytes_max: int | None = None) -> Ope
     settle(path, synced=synced)
     was_emptied = durable_files.size_of(path) == 0
     reader = ChainReader(path, start_of_last_file(path))
-    last = None
-    for record in reader:
-        last = record
+    last = reader.last()
     audit = open_to_continue(path, reader, synced=synced, bytes_max=bytes_max)
     return OpenedAudit(audit=audit, segment=reader.torn, last=last, was_emptied=was_emptied)
 

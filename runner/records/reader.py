@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -86,6 +86,21 @@ class ChainReader:
         self._since = since
 
     def __iter__(self) -> Iterator[Record]:
+        return (Record(_body(line, path, place), place) for line, path, place in self._lines())
+
+    def last(self) -> Record | None:
+        """
+        Verify all of it as iterating does, and return the last record only; None when there is none.
+
+        Raises:
+            StateUnusable
+        """
+        found = None
+        for found in self._lines():  # noqa: B007 - what is wanted is where it stops
+            pass
+        return None if found is None else Record(_body(*found), found[2])
+
+    def _lines(self) -> Iterator[tuple[bytes, Path, Place]]:
         current = ended_segments(self._path) + 1
         is_there = _size(self._path) is not None
         if self._since.segment > current or (self._since.segment == current and self._since.offset and not is_there):
@@ -93,13 +108,13 @@ class ChainReader:
         for number in range(self._since.segment, current + is_there):
             if number != self._since.segment:
                 self.end = replace(self.end, segment=number, offset=0)
-            yield from self._records_of(self._path if number == current else segment_path(self._path, number))
+            yield from self._lines_of(self._path if number == current else segment_path(self._path, number))
             if self.torn is None and number != current:
                 self.torn = ended_at(self._path, self.end)
         if not is_there:
             self.end = self.end if self.end.segment == current else replace(self.end, segment=current, offset=0)
 
-    def _records_of(self, path: Path) -> Iterator[Record]:
+    def _lines_of(self, path: Path) -> Iterator[tuple[bytes, Path, Place]]:
         with _opened(path) as file:
             if self.end.offset:
                 self._seek(file, path)
@@ -108,11 +123,10 @@ class ChainReader:
                 if place is None:
                     self.torn = self._tear(file, path, line)
                     return
-                record = Record(_body(line, path, place), place)
                 if self.torn is not None:
-                    self._check_link(record, path)
+                    self._check_link(_body(line, path, place), path)
                 self.end = place
-                yield record
+                yield line, path, place
 
     def _seek(self, file: BinaryIO, path: Path) -> None:
         """Go to `since`, if the record that ends there is the one that is meant."""
@@ -124,9 +138,9 @@ class ChainReader:
                 "right one, move .state.json and .state.json.bak aside to have the state rebuilt from it"
             )
 
-    def _check_link(self, record: Record, path: Path) -> None:
+    def _check_link(self, body: Mapping[str, Any], path: Path) -> None:
         """See that the first record of a file says how the file before it ended."""
-        if self.torn is not None and record.body.get("segment") != self.torn.as_json():
+        if self.torn is not None and body.get("segment") != self.torn.as_json():
             raise StateUnusable(f"{path} does not say how {self.torn.segment} ended: one was exchanged. {_WAYS_OUT}")
         self.torn = None
 

@@ -67,6 +67,26 @@ def test_the_ledger_is_the_fold_of_the_journal_wherever_the_snapshot_was_taken(
     assert start(tmp_path).ledger == fold(Ledger(), HISTORY)
 
 
+@pytest.mark.parametrize("older", range(1, len(HISTORY)))
+def test_an_older_generation_with_the_journal_after_it_gives_the_same_ledger(tmp_path: Path, older: int) -> None:
+    make_history(tmp_path, snapshot_after=older)
+    newest = start(tmp_path)
+    StateStore(tmp_path, synced=True).save(newest.ledger, newest.journal.synced_place())
+    newest.journal.close()
+    state = tmp_path / ".state.json"
+    state.write_bytes(state.read_bytes()[:-9])
+
+    recovered = start(tmp_path)
+
+    assert recovered.ledger == newest.ledger == fold(Ledger(), HISTORY)
+    assert [finding.code for finding in recovered.findings] == ["older_snapshot_used"]
+    assert f"of seq {older}," in recovered.findings[0].text
+    assert state.exists()
+    recovered.put_aside()
+    assert not state.exists()
+    assert start(tmp_path).findings == ()
+
+
 def test_what_happened_is_told(tmp_path: Path) -> None:
     make_history(tmp_path, snapshot_after=4)
     (tmp_path / ".state.json.tmp").write_bytes(b"half")
