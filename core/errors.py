@@ -76,9 +76,16 @@ class DiskFailed(RecordNotDurable):
 
     Nothing is tried again: after a failed fsync the kernel holds pages for clean that never reached the disk. Only the
     next start, which reads the disk anew, knows what is there.
+
+    Attributes:
+        file_name: Of the file that failed; "" where it is none that goes on.
     """
 
     exit_code = ExitCode.DISK
+
+    def __init__(self, message: str, file_name: str = "") -> None:
+        super().__init__(message)
+        self.file_name = file_name
 
 
 class MarketDataUnavailable(TraderError):

@@ -4,22 +4,25 @@ From the files of a data directory to a ledger and a journal that is ready to go
 First everything is read and judged; only then is anything written, and a second run of it finds the same.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from core.errors import StartRefused, StateUnusable
+from core.errors import RecordNotDurable, StartRefused, StateUnusable
 from core.ledger.fold import Ledger, apply
 from core.model.codec import decode_event
 from core.model.records import Event
-from runner.adapters.record_file import RecordFile, open_to_continue, segment_body, settle
+from runner.adapters.record_file import RecordFile, fresh_name, open_to_continue, segment_body, settle
 from runner.adapters.state_store import STATE_NAME, Snapshot, StateStore
 from runner.records.chain import SEGMENT_KIND, START, Place, Record
-from runner.records.durable_files import size_of
+from runner.records.durable_files import remove_if_there, size_of
+from runner.records.emergency import EMERGENCY_NAME, EmergencyFile, Left
 from runner.records.reader import ChainReader, ended_segments, missing_segment, start_of_last_file
 
 JOURNAL_NAME = "journal.jsonl"
 OLDER_SNAPSHOT = "older_snapshot_used"
+EMERGENCY_RECORD = "emergency_record"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +51,8 @@ class Recovered:
     A ledger, its journal open for the next record, and in words what happened on the way.
 
     `since` is the place of the snapshot that was used. `findings` must go into journal, log and line; when they are in
-    the journal, `put_aside` takes care of what they were found in.
+    the journal, `put_aside` takes care of what they were found in. `unsynced_files` names the files whose fsync failed
+    in the run before: each goes on in a new one. `emergency` is held open.
     """
 
     ledger: Ledger
@@ -57,6 +61,13 @@ class Recovered:
     since: Place
     findings: tuple[Finding, ...]
     put_aside: Callable[[], None]
+    unsynced_files: tuple[str, ...]
+    emergency: EmergencyFile
+
+    def drop(self) -> None:
+        """Close its files as they are."""
+        self.journal.drop()
+        self.emergency.drop()
 
 
 def recover(data_dir: Path, identity: Identity, *, synced: bool = True, bytes_max: int | None = None) -> Recovered:
@@ -72,7 +83,8 @@ def recover(data_dir: Path, identity: Identity, *, synced: bool = True, bytes_ma
     """
     path = data_dir / JOURNAL_NAME
     settle(path, synced=synced)
-    store = StateStore(data_dir, synced=synced)
+    store, emergency = StateStore(data_dir, synced=synced), EmergencyFile(data_dir, synced=synced)
+    left = emergency.read()
     snapshot = store.load()
     if snapshot is not None:
         _check_identity(data_dir, snapshot.ledger, identity)
@@ -82,23 +94,46 @@ def recover(data_dir: Path, identity: Identity, *, synced: bool = True, bytes_ma
     _check_identity(data_dir, ledger, identity)
 
     facts = _what_was_read(snapshot, reader)
-    if store.remove_leftover():
-        facts.append("an interrupted snapshot was removed")
+    facts += leftovers_removed(store.leftover, emergency.leftover, fresh_name(path))
+    emergency.hold(left)
     journal = open_to_continue(path, reader, synced=synced, bytes_max=bytes_max)
-    if reader.torn is not None:
-        journal.append(segment_body(reader.torn), durable=True)
-    findings = _findings(snapshot)
+    unsynced_files = tuple(str(record.get("unsynced_file")) for record in left.records if record.get("unsynced_file"))
+    ended = reader.torn
+    if ended is None and journal.has_file and path.name in unsynced_files:
+        ended = journal.end_file()
+        facts.append(f"{path.name} could not be synced: it was read anew and is kept as {ended.segment}")
+    if ended is not None:
+        journal.append(segment_body(ended), durable=True)
     return Recovered(
         ledger=ledger,
         journal=journal,
         facts=tuple(facts),
         since=START if snapshot is None else snapshot.place,
-        findings=findings,
-        put_aside=lambda: _put_aside(store, snapshot),
+        findings=(*_about_snapshot(snapshot), *_about_emergency(left)),
+        put_aside=lambda: _put_aside(store, snapshot, emergency, left),
+        unsynced_files=unsynced_files,
+        emergency=emergency,
     )
 
 
-def _findings(snapshot: Snapshot | None) -> tuple[Finding, ...]:
+def leftovers_removed(*paths: Path) -> list[str]:
+    """
+    Remove files that an interrupted write has left behind, and say so.
+
+    Raises:
+        RecordNotDurable: One cannot be removed.
+    """
+    found = []
+    for path in paths:
+        try:
+            if remove_if_there(path):
+                found.append(path.name)
+        except OSError as error:
+            raise RecordNotDurable(f"{path} cannot be removed: {error}") from error
+    return [f"left behind by an interrupted write, and removed: {', '.join(found)}"] if found else []
+
+
+def _about_snapshot(snapshot: Snapshot | None) -> tuple[Finding, ...]:
     if snapshot is None or not snapshot.damage:
         return ()
     text = (
@@ -108,9 +143,28 @@ def _findings(snapshot: Snapshot | None) -> tuple[Finding, ...]:
     return (Finding(code=OLDER_SNAPSHOT, text=text),)
 
 
-def _put_aside(store: StateStore, snapshot: Snapshot | None) -> None:
+def _about_emergency(left: Left) -> tuple[Finding, ...]:
+    """Say what the run before could not write anywhere else."""
+    found = [Finding(code=EMERGENCY_RECORD, text=_spoken(record)) for record in left.records]
+    if left.unreadable_bytes:
+        text = f"{left.unreadable_bytes} bytes in {EMERGENCY_NAME} are no record: it was cut off while writing there"
+        found.append(Finding(code=EMERGENCY_RECORD, text=text))
+    return tuple(found)
+
+
+def _spoken(record: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{key} {'none' if value in (None, [], '') else value}"
+        for key, value in record.items()
+        if key != "unsynced_file"
+    )
+
+
+def _put_aside(store: StateStore, snapshot: Snapshot | None, emergency: EmergencyFile, left: Left) -> None:
     if snapshot is not None and snapshot.damage:
         store.set_damaged_aside()
+    if left.records or left.unreadable_bytes:
+        emergency.clear()
 
 
 def read_journal(data_dir: Path) -> Iterator[Record]:

@@ -10,6 +10,7 @@ from core.ports import Position
 from core.settings import Mode, Settings
 from runner.adapters.process_facts import code_hash
 from runner.adapters.record_file import OpenedAudit, RecordFile
+from runner.adapters.state_store import StateStore
 from runner.audit_line import RunFacts, interrupted_line
 from runner.audit_sections import Json
 from runner.bookkeeper import Bookkeeper
@@ -135,8 +136,20 @@ def begin_run(settings: Settings, world: Outside, book: Bookkeeper, run: RunFact
         )
 
 
+def save_snapshot(store: StateStore, book: Bookkeeper, journal: RecordFile, audit: RecordFile) -> None:
+    """
+    Read back what was written since the last time, then replace the snapshot.
+
+    Raises:
+        RecordNotDurable: It could not be written; DiskFailed when the disk does not hold what was written.
+    """
+    audit.read_back()
+    journal.read_back()
+    store.save(book.ledger, journal.synced_place())
+
+
 def finish_run(desk: Desk, reason: str) -> None:
-    """End in an orderly way: what rests is known, the journal says so, the snapshot is up to date."""
+    """End in an orderly way: what rests is known, the journal says so, the snapshot is up to date, all is read back."""
     desk.book.record(RunStopped(at=desk.clock.now(), reason=reason), durable=True)
     desk.save_snapshot()
     desk.log.info("run %s stopped: %s", desk.run.run_id, reason)

@@ -43,6 +43,11 @@ class RecordFile:
         self._failure: str | None = None
         self._is_dirty = descriptor is not None  # what a killed process wrote last may not be on the disk yet
 
+    @property
+    def has_file(self) -> bool:
+        """Whether the next record goes into a file that is there already."""
+        return self._descriptor is not None
+
     def synced_place(self) -> Place:
         """
         Return where the last record ended, once everything up to there is durable: a snapshot must not be ahead.
@@ -77,7 +82,8 @@ class RecordFile:
             self._failure = f"failed before: after seq {reached.seq} it does not hold what was written"
             raise DiskFailed(
                 f"{self._path}: after seq {reached.seq} the disk does not hold what was written to it and synced. "
-                "Look at the disk before you start again"
+                "Look at the disk before you start again",
+                self._path.name,
             )
         self._read_back_to = reached
 
@@ -146,10 +152,14 @@ class RecordFile:
             if self._failure is None:
                 self.read_back()
         finally:
-            descriptor, self._descriptor = self._descriptor, None
-            self._failure = self._failure or "it was closed"
-            if descriptor is not None:
-                os.close(descriptor)
+            self.drop()
+
+    def drop(self) -> None:
+        """Close the file as it is, as the end of the process does; nothing can be appended afterwards."""
+        descriptor, self._descriptor = self._descriptor, None
+        self._failure = self._failure or "it was closed"
+        if descriptor is not None:
+            os.close(descriptor)
 
     def _refuse_after_failure(self) -> None:
         if self._failure is not None:
@@ -157,7 +167,7 @@ class RecordFile:
 
     def _failed(self, error: OSError) -> RecordNotDurable:
         self._failure = f"failed before: {error}"
-        return not_durable(f"{self._path}: a record could not be written", error)
+        return not_durable(f"{self._path}: a record could not be written", error, self._path.name)
 
     def _sealed(self, body: Mapping[str, object]) -> tuple[bytes, Place]:
         try:
@@ -194,10 +204,11 @@ class RecordFile:
         return descriptor
 
 
-def not_durable(what: str, error: OSError) -> RecordNotDurable:
+def not_durable(what: str, error: OSError, file_name: str = "") -> RecordNotDurable:
     """Return the error that ends the run after a failed file operation: a failed fsync has its own."""
     if isinstance(error, durable_files.SyncError):
-        return DiskFailed(f"{what}: {error}. It is not tried again; look at the disk before you start again")
+        text = f"{what}: {error}. It is not tried again; look at the disk before you start again"
+        return DiskFailed(text, file_name)
     return RecordNotDurable(f"{what}: {error}")
 
 
@@ -261,9 +272,9 @@ class OpenedAudit:
     was_emptied: bool
 
 
-def open_audit(path: Path, *, synced: bool, bytes_max: int | None = None) -> OpenedAudit:
+def open_audit(path: Path, *, synced: bool, bytes_max: int | None = None, begin_file: bool = False) -> OpenedAudit:
     """
-    Verify the last file of the audit and open it to go on.
+    Verify the last file of the audit and open it to go on; `begin_file`: in a new file, whatever its size is.
 
     Raises:
         StateUnusable: Damage before the last line, not a regular file of ours; nothing was touched.
@@ -274,7 +285,10 @@ def open_audit(path: Path, *, synced: bool, bytes_max: int | None = None) -> Ope
     reader = ChainReader(path, start_of_last_file(path))
     last = reader.last()
     audit = open_to_continue(path, reader, synced=synced, bytes_max=bytes_max)
-    return OpenedAudit(audit=audit, segment=reader.torn, last=last, was_emptied=was_emptied)
+    segment = reader.torn
+    if begin_file and segment is None and audit.has_file:
+        segment = audit.end_file()
+    return OpenedAudit(audit=audit, segment=segment, last=last, was_emptied=was_emptied)
 
 
 def segment_body(torn: Torn) -> dict[str, Any]:

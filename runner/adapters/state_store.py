@@ -157,17 +157,10 @@ class StateStore:
     def _damaged_name(self, number: int) -> Path:
         return self._path.with_name(f"{STATE_NAME}.damaged-{number}")
 
-    def remove_leftover(self) -> bool:
-        """
-        Remove what an interrupted `save` left behind; tell whether there was anything.
-
-        Raises:
-            RecordNotDurable: The folder cannot be written.
-        """
-        try:
-            return durable_files.remove_if_there(self._fresh)
-        except OSError as error:
-            raise RecordNotDurable(f"{self._fresh} cannot be removed: {error}") from error
+    @property
+    def leftover(self) -> Path:
+        """What an interrupted `save` leaves behind."""
+        return self._fresh
 
 
 class _OtherSchema(Exception):

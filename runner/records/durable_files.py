@@ -41,13 +41,39 @@ def open_or_create(path: Path) -> int:
     return _checked(os.open(path, os.O_RDWR | os.O_CREAT | _COMMON, 0o600), path)
 
 
+def create_in_place(path: Path) -> int:
+    """Create a file that must not exist yet, readable by us alone, to be written at any place of it."""
+    return _checked(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _COMMON, 0o600), path)
+
+
+def open_in_place(path: Path) -> int:
+    """Open an existing regular file of ours to be written at any place of it; see `check_identity`."""
+    return _checked(os.open(path, os.O_RDWR | _COMMON), path)
+
+
 def check_identity(descriptor: int, path: Path) -> None:
     """
-    Refuse what only looks like our file.
+    Refuse what only looks like our file, and what others could have written.
+
+    That others may read is only said, of the folder (`runner.records.folders`).
 
     Raises:
-        StateUnusable: Not a regular file, owned by somebody else, known under a second name, or open for others to
-            write. (That others may read is only said, by whoever looks after the folders.)
+        StateUnusable: See `check_kind`; or others may write to it.
+    """
+    mode = stat.S_IMODE(check_kind(descriptor, path).st_mode)
+    if mode & WRITABLE_BY_OTHERS:
+        raise StateUnusable(
+            f"{path} can be written by others (mode {mode:04o}): what is in it may not be ours. See that it is as you "
+            f"know it, then: chmod 600 {path}"
+        )
+
+
+def check_kind(descriptor: int, path: Path) -> os.stat_result:
+    """
+    Refuse what is not a plain file of ours.
+
+    Raises:
+        StateUnusable: Not a regular file, owned by somebody else, or known under a second name.
     """
     facts = os.fstat(descriptor)
     if not stat.S_ISREG(facts.st_mode):
@@ -56,11 +82,22 @@ def check_identity(descriptor: int, path: Path) -> None:
         raise StateUnusable(f"{path} belongs to user {facts.st_uid}, not to us; correct its owner")
     if facts.st_nlink != 1:
         raise StateUnusable(f"{path} has {facts.st_nlink} names (hard links); remove the others")
-    if facts.st_mode & WRITABLE_BY_OTHERS:
-        raise StateUnusable(
-            f"{path} can be written by others (mode {stat.S_IMODE(facts.st_mode):04o}): what is in it may not be ours. "
-            f"See that it is as you know it, then: chmod 600 {path}"
-        )
+    return facts
+
+
+def create_if_missing(path: Path) -> None:
+    """
+    See that a file that somebody else will open by its name is a plain file of ours, and make it when it is not there.
+
+    Raises:
+        StateUnusable: See `check_kind`.
+        OSError
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _COMMON, 0o600)
+    try:
+        check_kind(descriptor, path)
+    finally:
+        os.close(descriptor)
 
 
 def write_whole(descriptor: int, data: bytes) -> None:
@@ -83,6 +120,24 @@ def is_still_at(path: Path, descriptor: int, size: int) -> bool:
     except FileNotFoundError:
         return False
     return held.st_size == size and os.path.samestat(held, named)
+
+
+def write_at(descriptor: int, data: bytes, offset: int) -> None:
+    """
+    Write with one call at a place in a file; a short write is an error and is not continued.
+
+    Raises:
+        OSError
+    """
+    written = os.pwrite(descriptor, data, offset)
+    if written != len(data):
+        raise OSError(f"short write: {written} of {len(data)} bytes")
+
+
+def reserve(descriptor: int, size: int) -> None:
+    """Take the blocks of a file that will have this size, where the platform can be asked for it."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
 
 
 def read_at(descriptor: int, count: int, offset: int) -> bytes:

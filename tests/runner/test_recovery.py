@@ -51,11 +51,11 @@ def contents(data_dir: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in sorted(data_dir.iterdir())}
 
 
-def test_an_empty_directory_gives_an_empty_ledger_and_no_file_yet(tmp_path: Path) -> None:
+def test_an_empty_directory_gives_an_empty_ledger_and_no_records_yet(tmp_path: Path) -> None:
     recovered = start(tmp_path)
 
     assert (recovered.ledger, recovered.facts) == (Ledger(), ("a new data directory",))
-    assert contents(tmp_path) == {}
+    assert contents(tmp_path) == {"emergency.bin": bytes(65536)}
 
 
 @pytest.mark.parametrize("snapshot_after", [None, *range(1, len(HISTORY) + 1)])
@@ -98,7 +98,7 @@ def test_what_happened_is_told(tmp_path: Path) -> None:
     assert facts == (
         f"{len(HISTORY) - 4} records after the snapshot were folded",
         f"4 torn bytes after seq {len(HISTORY)}: the file is kept as journal.000001.jsonl, a new one begins",
-        "an interrupted snapshot was removed",
+        "left behind by an interrupted write, and removed: .state.json.tmp",
     )
 
 

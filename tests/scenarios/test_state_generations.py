@@ -117,7 +117,7 @@ def test_a_new_data_directory_with_an_emptied_audit_is_a_new_beginning(stage: St
     (line,) = stage.play(1)
 
     assert line["segment"] == {"begun_afresh": "the audit file was emptied by hand"}
-    assert line["journal_seq"] < 20
+    assert [flow["amount"] for flow in line["portfolio"]["cash_flows"]] == ["10000"]
 
 
 def test_a_journal_of_another_run_as_long_as_ours_is_noticed(stage: Stage, tmp_path: Path) -> None:

@@ -58,16 +58,15 @@ def test_the_snapshot_before_is_kept_and_nothing_else(store: StateStore, tmp_pat
     assert json.loads((tmp_path / ".state.json.bak").read_bytes())["ledger"]["last_slot"] == 2
 
 
-def test_an_interrupted_save_is_collected_and_does_not_hinder_the_next_one(store: StateStore, tmp_path: Path) -> None:
+def test_an_interrupted_save_does_not_hinder_the_next_one(store: StateStore, tmp_path: Path) -> None:
     leftover = tmp_path / ".state.json.tmp"
+    assert store.leftover == leftover
     leftover.write_bytes(b"{half")
 
-    assert store.remove_leftover()
-    assert not store.remove_leftover()
-    leftover.write_bytes(b"{half")
     store.save(make_traded_ledger(), PLACE)
 
     assert store.load() is not None
+    assert not leftover.exists()
 
 
 @pytest.mark.parametrize(
