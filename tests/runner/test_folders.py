@@ -82,6 +82,15 @@ def test_what_is_no_folder_is_refused(tmp_path: Path, kind: str) -> None:
         take_folder(path)
 
 
+def test_a_folder_of_somebody_else_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "journal.jsonl").touch()
+    owner = os.geteuid()
+    monkeypatch.setattr("runner.records.folders.os.geteuid", lambda: owner + 1)
+
+    with pytest.raises(StartRefused, match=f"belongs to user {owner}, not to us"):
+        take_folder(folder)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
 def test_roots_bot_in_somebody_elses_folder_is_warned(folder: Path) -> None:
     (folder / "journal.jsonl").touch()
