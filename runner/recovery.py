@@ -190,7 +190,7 @@ def events_after(data_dir: Path, seq: int, hash_start: str, known: Place = START
     path = data_dir / JOURNAL_NAME
     places = (known, start_of_last_file(path), START)
     events = []
-    for record in ChainReader(path, next(place for place in places if place.seq < max(seq, 1))):
+    for record in ChainReader(path, next(place for place in places if place.seq < max(seq, 1))).from_seq(seq):
         if record.place.seq == seq and not record.place.hash.startswith(hash_start):
             raise StateUnusable(f"{path}, seq {seq}: the audit's last line tells of another record of this number")
         if record.place.seq > seq and record.body.get("kind") != SEGMENT_KIND:

@@ -88,6 +88,15 @@ class ChainReader:
     def __iter__(self) -> Iterator[Record]:
         return (Record(_body(line, path, place), place) for line, path, place in self._lines())
 
+    def from_seq(self, seq: int) -> Iterator[Record]:
+        """
+        Verify all of it as iterating does, and yield the records from a number on only.
+
+        Raises:
+            StateUnusable
+        """
+        return (Record(_body(line, path, place), place) for line, path, place in self._lines() if place.seq >= seq)
+
     def last(self) -> Record | None:
         """
         Verify all of it as iterating does, and return the last record only; None when there is none.
