@@ -145,11 +145,10 @@ def _about_snapshot(snapshot: Snapshot | None) -> tuple[Finding, ...]:
 
 def _about_emergency(left: Left) -> tuple[Finding, ...]:
     """Say what the run before could not write anywhere else."""
-    found = [Finding(code=EMERGENCY_RECORD, text=_spoken(record)) for record in left.records]
+    told = [_spoken(record) for record in left.records]
     if left.unreadable_bytes:
-        text = f"{left.unreadable_bytes} bytes in {EMERGENCY_NAME} are no record: it was cut off while writing there"
-        found.append(Finding(code=EMERGENCY_RECORD, text=text))
-    return tuple(found)
+        told.append(f"{left.unreadable_bytes} bytes in {EMERGENCY_NAME} are no record: it was cut off while writing")
+    return (Finding(code=EMERGENCY_RECORD, text="; then ".join(told)),) if told else ()
 
 
 def _spoken(record: Mapping[str, Any]) -> str:

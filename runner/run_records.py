@@ -3,9 +3,10 @@
 import hashlib
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from core.errors import StateUnusable
-from core.model.records import CashFlow, Event, Noted, RunStarted, RunStopped
+from core.model.records import CashFlow, CycleStarted, Event, Noted, RunStarted, RunStopped
 from core.ports import Position
 from core.settings import Mode, Settings
 from runner.adapters.process_facts import code_hash
@@ -37,11 +38,20 @@ def run_facts(settings: Settings, mode: Mode, world: Outside) -> RunFacts:
     )
 
 
-def segment_facts(opened: OpenedAudit) -> list[Json]:
+class Untold(NamedTuple):
+    """What the journal knows and no audit line tells; `lines_are_gone`: there were lines, and they were taken away."""
+
+    events: list[Event]
+    lines_are_gone: bool = False
+
+
+def segment_facts(opened: OpenedAudit, untold: Untold) -> list[Json]:
     """Return what the next audit line must say about the file before it; nothing when it just goes on."""
     if opened.segment is not None:
         return [opened.segment.as_json()]
-    return [{"begun_afresh": "the audit file was emptied by hand"}] if opened.was_emptied else []
+    if opened.was_emptied:
+        return [{"begun_afresh": "the audit file was emptied by hand"}]
+    return [{"begun_afresh": "the audit file was moved away by hand"}] if untold.lines_are_gone else []
 
 
 def position_of(journal: RecordFile) -> Position | None:
@@ -50,7 +60,7 @@ def position_of(journal: RecordFile) -> Position | None:
     return Position(seq=place.seq, hash=place.hash) if place.seq else None
 
 
-def events_without_line(data_dir: Path, book: Bookkeeper, opened: OpenedAudit, since: Place) -> list[Event]:
+def events_without_line(data_dir: Path, book: Bookkeeper, opened: OpenedAudit, since: Place) -> Untold:
     """
     Return what the journal knows and no audit line tells: it goes into the next line that is written.
 
@@ -61,7 +71,7 @@ def events_without_line(data_dir: Path, book: Bookkeeper, opened: OpenedAudit, s
             orders and losses, were lost (L13).
     """
     if opened.was_emptied:
-        return []
+        return Untold([])
     told, hash_start = _told(opened)
     known = 0 if book.position is None else book.position.seq
     if told > known:
@@ -71,7 +81,26 @@ def events_without_line(data_dir: Path, book: Bookkeeper, opened: OpenedAudit, s
             "backup; or, to begin afresh, move the data and the logs directory away together"
         )
     only_the_stop_is_new = known <= told + 1
-    return [] if only_the_stop_is_new else events_after(data_dir, told, hash_start, since)
+    if only_the_stop_is_new:
+        return Untold([])
+    events = events_after(data_dir, told, hash_start, since)
+    return (
+        Untold(events)
+        if opened.last is not None
+        else _for_a_first_line(events, is_cut=book.ledger.open_slot is not None)
+    )
+
+
+def _for_a_first_line(events: list[Event], *, is_cut: bool) -> Untold:
+    """
+    Return all, or, where lines are gone, what a crash cut off: the history of a month would not fit into one line.
+
+    `is_cut`: the last cycle of these events never came to its line.
+    """
+    ticks = [i for i, event in enumerate(events) if isinstance(event, CycleStarted)]
+    if len(ticks) <= is_cut:
+        return Untold(events)
+    return Untold(events[ticks[-1] :] if is_cut else [], lines_are_gone=True)
 
 
 def _told(opened: OpenedAudit) -> tuple[int, str]:

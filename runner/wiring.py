@@ -124,6 +124,7 @@ def _locked(options: RunOptions, notes: list[str]) -> Iterator[InstanceLock]:
     notes += [note for note in map(take_folder, (options.data_dir, options.logs_dir)) if note is not None]
     lock = InstanceLock(options.data_dir)
     lock.acquire()
+    notes += [] if lock.problem is None else [lock.problem]
     try:
         yield lock
     finally:
@@ -226,9 +227,10 @@ def _open(start: _Start, recovered: Recovered, opened: OpenedAudit) -> Desk:
     _resume_clock(world, grid, recovered.ledger)
     book = Bookkeeper(recovered.ledger, recovered.journal, position_of(recovered.journal))
     run = run_facts(start.settings, start.mode, world)
-    segment = segment_facts(opened)
     notes = [*start.notes, *recovered.facts]
-    book.recent_events += events_without_line(options.data_dir, book, opened, recovered.since)
+    untold = events_without_line(options.data_dir, book, opened, recovered.since)
+    book.recent_events += untold.events
+    segment = segment_facts(opened, untold)
     with _last_act(start, book, recovered, lambda: world.open_broker(book.ledger)):
         if close_interrupted_cycle(book, opened, grid, segment):
             notes.append(f"the cycle of slot {book.ledger.open_slot} was cut off; its audit line is closed now")

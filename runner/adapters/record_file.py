@@ -167,7 +167,7 @@ class RecordFile:
 
     def _failed(self, error: OSError) -> RecordNotDurable:
         self._failure = f"failed before: {error}"
-        return not_durable(f"{self._path}: a record could not be written", error, self._path.name)
+        return durable_files.not_durable(f"{self._path}: a record could not be written", error, self._path.name)
 
     def _sealed(self, body: Mapping[str, object]) -> tuple[bytes, Place]:
         try:
@@ -204,14 +204,6 @@ class RecordFile:
         return descriptor
 
 
-def not_durable(what: str, error: OSError, file_name: str = "") -> RecordNotDurable:
-    """Return the error that ends the run after a failed file operation: a failed fsync has its own."""
-    if isinstance(error, durable_files.SyncError):
-        text = f"{what}: {error}. It is not tried again; look at the disk before you start again"
-        return DiskFailed(text, file_name)
-    return RecordNotDurable(f"{what}: {error}")
-
-
 def settle(path: Path, *, synced: bool) -> None:
     """
     Let a chain's last file be read from the disk, with all that a process that ended before has written to it.
@@ -225,7 +217,7 @@ def settle(path: Path, *, synced: bool) -> None:
     try:
         durable_files.settle(path)
     except durable_files.SyncError as error:
-        raise not_durable(f"{path} cannot be read from the disk", error) from error
+        raise durable_files.not_durable(f"{path} cannot be read from the disk", error) from error
     except OSError as error:
         raise StateUnusable(f"{path} cannot be opened: {error.strerror}. Nothing was changed") from error
 
@@ -253,7 +245,7 @@ def open_to_continue(path: Path, reader: ChainReader, *, synced: bool, bytes_max
             raise StateUnusable(f"{path} has {size} bytes, {place.offset} were read: somebody else is writing to it")
         return RecordFile(path, place, durable_files.open_to_append(path), synced=synced, bytes_max=bytes_max)
     except OSError as error:
-        raise not_durable(f"{path} cannot be opened for writing", error) from error
+        raise durable_files.not_durable(f"{path} cannot be opened for writing", error) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from core.errors import DiskFailed, RecordNotDurable, StateUnusable
+from core.errors import DiskFailed, StateUnusable
 from core.ledger.fold import Ledger
 from core.model.codec import decode, encode
 from runner.records import durable_files
@@ -82,13 +82,8 @@ class StateStore:
             durable_files.rename(self._fresh, self._path)
             if self._synced:
                 durable_files.sync_directory(self._path.parent)
-        except durable_files.SyncError as error:
-            raise DiskFailed(
-                f"{self._path} could not be replaced: {error}. It is not tried again; look at the disk before you "
-                "start again"
-            ) from error
         except OSError as error:
-            raise RecordNotDurable(f"{self._path} could not be replaced: {error}") from error
+            raise durable_files.not_durable(f"{self._path} could not be replaced", error) from error
 
     def load(self) -> Snapshot | None:
         """
@@ -151,7 +146,7 @@ class StateStore:
             if self._synced:
                 durable_files.sync_directory(self._path.parent)
         except OSError as error:
-            raise RecordNotDurable(f"{self._path} cannot be renamed: {error}") from error
+            raise durable_files.not_durable(f"{self._path} cannot be renamed", error) from error
         return name.name
 
     def _damaged_name(self, number: int) -> Path:

@@ -9,7 +9,7 @@ import os
 import stat
 from pathlib import Path
 
-from core.errors import StateUnusable
+from core.errors import DiskFailed, RecordNotDurable, StateUnusable
 
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 READABLE_BY_OTHERS = stat.S_IRGRP | stat.S_IROTH
@@ -19,6 +19,14 @@ _COMMON = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # NONBLOCK: a planted FI
 
 class SyncError(OSError):
     """An fsync failed: unlike any other failed call it must not be tried again, and leads to an end of its own."""
+
+
+def not_durable(what: str, error: OSError, file_name: str = "") -> RecordNotDurable:
+    """Return the error that ends the run after a failed file operation: a failed fsync has its own."""
+    if isinstance(error, SyncError):
+        text = f"{what}: {error}. It is not tried again; look at the disk before you start again"
+        return DiskFailed(text, file_name)
+    return RecordNotDurable(f"{what}: {error}")
 
 
 def open_to_append(path: Path) -> int:

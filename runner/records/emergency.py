@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.errors import RecordNotDurable, StateUnusable
+from core.errors import StateUnusable
 from runner.records import durable_files
 from runner.records.chain import START, Place, body_of, follow, seal
 
@@ -76,7 +76,7 @@ class EmergencyFile:
                 self._make()
             self._descriptor = durable_files.open_in_place(self._path)
         except OSError as error:
-            raise RecordNotDurable(f"{self._path} cannot be made ready: {error}") from error
+            raise durable_files.not_durable(f"{self._path} cannot be made ready", error) from error
         self._place = left.end
 
     def note(self, body: Mapping[str, object]) -> bool:
@@ -107,7 +107,7 @@ class EmergencyFile:
             if self._synced:
                 durable_files.sync(self._descriptor)
         except OSError as error:
-            raise RecordNotDurable(f"{self._path} cannot be cleared: {error}") from error
+            raise durable_files.not_durable(f"{self._path} cannot be cleared", error) from error
         self._place = START
 
     def drop(self) -> None:

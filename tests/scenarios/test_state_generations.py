@@ -120,6 +120,36 @@ def test_a_new_data_directory_with_an_emptied_audit_is_a_new_beginning(stage: St
     assert [flow["amount"] for flow in line["portfolio"]["cash_flows"]] == ["10000"]
 
 
+def test_an_audit_that_was_moved_away_begins_afresh_says_so_and_tells_no_history(stage: Stage) -> None:
+    stage.audit_file.rename(stage.folder / "archived")
+
+    first, second = stage.play(2)
+
+    assert first["segment"] == {"begun_afresh": "the audit file was moved away by hand"}
+    assert first["execution"]["fills"] == []
+    assert first["portfolio"]["cash_flows"] == []
+    assert [row["product"] for row in first["portfolio"]["positions"]] == ["ETH-USD"]
+    assert second["segment"] is None
+
+
+def test_a_first_cycle_that_was_cut_off_before_any_line_is_told_whole(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("runner.main_loop.store_and_audit", _is_killed_in_a_cycle)
+        with pytest.raises(KeyboardInterrupt):
+            stage.loop(1).run()
+
+    lines = stage.play(1)
+
+    assert lines[0]["no_trade_reason"] == "interrupted"
+    assert lines[0]["segment"] is None
+    assert [flow["amount"] for flow in lines[0]["portfolio"]["cash_flows"]] == ["10000"]
+
+
+def _is_killed_in_a_cycle(_cycle: object, _desk: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_a_journal_of_another_run_as_long_as_ours_is_noticed(stage: Stage, tmp_path: Path) -> None:
     other = set_stage(tmp_path / "other", {"app.state.snapshot_every_cycles": 2})
     other.play(25)
