@@ -55,6 +55,9 @@ class FailingOs:
     def pread(self, descriptor: int, count: int, offset: int) -> bytes:
         return bytes(self._call("pread", descriptor, count, offset))
 
+    def posix_fadvise(self, descriptor: int, *arguments: int) -> None:
+        self._call("posix_fadvise", descriptor, *arguments)
+
     def fsync(self, descriptor: int) -> None:
         self._call("fsync", descriptor)
 

@@ -81,15 +81,22 @@ def test_a_full_disk_while_an_entry_rests_cancels_it_sends_nothing_and_is_told_a
 def test_a_failed_fsync_ends_the_run_without_a_second_try_and_begins_a_new_file(
     stage: Stage, made: list[FaultyBroker], disk: FailingOs, victim: str
 ) -> None:
-    stage.clock.at(RESTING, lambda: disk.fail("fsync", victim))
+    calls_before: list[int] = []
+
+    def fail() -> None:
+        calls_before.append(len(disk.calls))
+        disk.fail("fsync", victim)
+
+    stage.clock.at(RESTING, fail)
 
     error = stage.refused(cycles=5)
 
     assert error.exit_code == ExitCode.DISK
     assert victim in str(error)
     assert "fsync failed (Input/output error)" in str(error)
-    failed_at = max(i for i, call in enumerate(disk.calls) if call == ("fsync", victim))
-    assert [name for name, file in disk.calls[failed_at + 1 :] if file == victim] == []
+    after = [name for name, file in disk.calls[calls_before[0] :] if file == victim]
+    assert after.count("fsync") == 1
+    assert after[-1] == "fsync"
     assert emergency(stage)[0]["unsynced_file"] == victim
     disk.heal()
     stage.play(1)
@@ -101,6 +108,19 @@ def test_a_failed_fsync_ends_the_run_without_a_second_try_and_begins_a_new_file(
     assert first["segment"]["valid_bytes"] == kept.stat().st_size
     stage.play(1)
     assert not path.with_name(f"{path.stem}.000002.jsonl").exists()
+
+
+@pytest.mark.parametrize("victim", [JOURNAL, AUDIT])
+def test_a_start_reads_what_is_on_the_disk_and_not_what_the_kernel_remembers(
+    stage: Stage, disk: FailingOs, victim: str
+) -> None:
+    stage.play(2)
+    disk.calls.clear()
+
+    stage.play(1)
+
+    opened = [name for name, file in disk.calls if file == victim][:4]
+    assert opened == ["open", "fsync", "posix_fadvise", "open"]  # synced and forgotten, and only then opened to be read
 
 
 def test_a_failed_fsync_of_the_intent_sends_no_order(stage: Stage, made: list[FaultyBroker], disk: FailingOs) -> None:
