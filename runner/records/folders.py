@@ -47,7 +47,7 @@ def _judged(folder: Path, facts: os.stat_result) -> str | None:
     if mode & WRITABLE_BY_OTHERS:
         raise StartRefused(
             f"{folder} can be written by others (mode {mode:04o}): they could exchange the records or take the kill "
-            f"file away. Fix: chmod 700 {folder}"
+            f"file away. Fix: choose a folder of its own (--data-dir, --logs-dir), or chmod 700 {folder}"
         )
     if facts.st_uid != os.geteuid():
         return f"warning: {folder} belongs to user {facts.st_uid}, who can change everything in it"

@@ -35,9 +35,18 @@ runpy.run_module("runner.main_loop", run_name="__main__", alter_sys=True)
 AS_LINUX = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc, as on Linux")
 
 
+@pytest.fixture(scope="module")
+def used_folder(tmp_path_factory: pytest.TempPathFactory, quiet_config: Path) -> Path:
+    bot = Bot(tmp_path_factory.mktemp("used"), quiet_config)
+    for _ in range(2):  # two generations of the snapshot
+        assert bot.run([*REHEARSAL, "--cycles", "2"]).code == 0
+    return bot.folder
+
+
 @pytest.fixture
-def used_bot(bot: Bot) -> Bot:
-    assert bot.run([*REHEARSAL, "--cycles", "3"]).code == 0
+def used_bot(bot: Bot, used_folder: Path) -> Bot:
+    """A bot that has run twice."""
+    shutil.copytree(used_folder, bot.folder, dirs_exist_ok=True)
     return bot
 
 
@@ -97,7 +106,6 @@ def test_live_on_a_disk_that_is_full_cancels_the_resting_entry_at_the_exchange(
 
 
 def test_a_damaged_snapshot_is_said_in_the_banner_and_kept_and_the_run_goes_on(used_bot: Bot) -> None:
-    assert used_bot.run([*REHEARSAL, "--cycles", "1"]).code == 0  # a second generation
     state = used_bot.data / ".state.json"
     state.write_bytes(state.read_bytes()[:100])
 
@@ -111,9 +119,7 @@ def test_a_damaged_snapshot_is_said_in_the_banner_and_kept_and_the_run_goes_on(u
 # --- files and folders ---
 
 
-@pytest.mark.parametrize(
-    "name", ["journal.jsonl", ".state.json", "247trader-v2.lock", "emergency.bin", "../logs/247trader-v2_audit.jsonl"]
-)
+@pytest.mark.parametrize("name", ["journal.jsonl", ".state.json", "emergency.bin", "../logs/247trader-v2_audit.jsonl"])
 def test_a_file_that_others_may_write_to_is_refused_with_the_way_out(used_bot: Bot, name: str) -> None:
     path = used_bot.data / name
     path.chmod(0o660)
@@ -165,15 +171,16 @@ def _second_name(path: Path) -> None:
     path.with_name("second").hardlink_to(path)
 
 
-@pytest.mark.parametrize("spoil", [_link, _fifo, _second_name])
 @pytest.mark.parametrize(
-    "name",
+    ("name", "spoil"),
     [
-        "journal.jsonl",
-        ".state.json",
-        "emergency.bin",
-        "../logs/247trader-v2_audit.jsonl",
-        "../logs/live_247trader-v2.log",
+        ("journal.jsonl", _link),
+        ("journal.jsonl", _fifo),
+        (".state.json", _second_name),
+        ("emergency.bin", _link),
+        ("../logs/247trader-v2_audit.jsonl", _second_name),
+        ("../logs/live_247trader-v2.log", _fifo),
+        ("../logs/live_247trader-v2.log", _link),
     ],
 )
 def test_what_only_looks_like_our_file_is_refused(used_bot: Bot, name: str, spoil: Callable[[Path], None]) -> None:
