@@ -3,16 +3,14 @@
 import os
 import resource
 import shutil
-import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from core.errors import ExitCode
-from tests.blackbox.bot import REAL_TIME, REHEARSAL, Bot, Ended, ended, stopped, wait_until
+from tests.blackbox.bot import REAL_TIME, REHEARSAL, Bot, Ended, ended, wait_until
 from tests.blackbox.exchange import Exchange
 
 FAILING_SYNC = """
@@ -233,17 +231,3 @@ def test_a_link_for_a_data_folder_is_followed_until_it_is_turned_elsewhere(bot: 
 
     assert done.code in (ExitCode.ALREADY_RUNNING, ExitCode.IO), done.text
     assert "Traceback" not in done.text
-
-
-def test_a_ctrl_c_while_it_still_starts_is_an_orderly_end(bot: Bot) -> None:
-    codes = []
-    for delay in (0.45, 0.6, 0.8):
-        process = bot.start([*REAL_TIME, "--loop"])
-        time.sleep(delay)
-        codes.append(stopped(process, signal.SIGTERM))
-
-    for done in codes:
-        assert done.code in (0, -signal.SIGTERM), (
-            done.text
-        )  # before Python has got to our first line, it is the system's
-        assert "Traceback" not in done.text

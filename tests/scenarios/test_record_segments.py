@@ -107,12 +107,3 @@ def test_a_file_of_the_journal_that_is_gone_halts_also_when_a_snapshot_spares_re
 
     assert error.exit_code == ExitCode.DATA
     assert "journal.000001.jsonl" in str(error)
-
-
-def test_as_shipped_a_day_of_rehearsal_is_one_file(tmp_path: Path) -> None:
-    stage = set_stage(tmp_path)
-
-    stage.loop(1440).run()
-
-    assert files(stage.audit_file) == [stage.audit_file]
-    assert stage.audit_file.read_bytes().count(b"\n") == 1440

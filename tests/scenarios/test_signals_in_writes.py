@@ -9,7 +9,9 @@ from types import FrameType
 
 import pytest
 
+from runner.main_loop import main
 from runner.records.reader import ChainReader
+from runner.wiring import Configuration, load_configuration
 from tests.fakes.failing_os import FailingOs
 from tests.independent_checker import check
 from tests.scenarios.stage import ETH, Line, Stage, set_stage
@@ -27,7 +29,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> FailingOs:
 @pytest.fixture
 def handlers() -> Iterator[Callable[[Callable[[str], None]], None]]:
     """Install what main() installs, and take it away afterwards."""
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 
     def install(stop: Callable[[str], None]) -> None:
         def ask(number: int, _frame: FrameType | None) -> None:
@@ -36,7 +38,8 @@ def handlers() -> Iterator[Callable[[Callable[[str], None]], None]]:
         signal.signal(signal.SIGTERM, ask)
 
     yield install
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def make_stage(folder: Path) -> Stage:
@@ -67,7 +70,7 @@ def test_a_signal_and_a_second_one_at_many_a_file_operation_end_the_run_in_order
 ) -> None:
     total = calls_of_a_run(tmp_path / "whole", disk)
     print(f"{total} file operations")
-    for n in range(1, total + 1, 11):
+    for n in range(1, total + 1, 23):
         stage = make_stage(tmp_path / str(n))
         loop = stage.loop(CYCLES)
         handlers(loop.stop)
@@ -88,7 +91,7 @@ def test_an_interrupt_raised_at_many_a_file_operation_leaves_what_the_next_start
     tmp_path: Path, disk: FailingOs
 ) -> None:
     total = calls_of_a_run(tmp_path / "whole", disk)
-    for n in range(1, total + 1, 11):
+    for n in range(1, total + 1, 23):
         stage = make_stage(tmp_path / str(n))
         disk.calls.clear()
         moment = "after" if n % 2 else "before"
@@ -127,3 +130,22 @@ def test_the_stop_is_the_last_record_and_is_synced(tmp_path: Path, disk: Failing
     assert json.loads((stage.data / "journal.jsonl").read_bytes().splitlines()[-1])["kind"] == "STOP"
     for name in ("journal.jsonl", "247trader-v2_audit.jsonl"):  # read back at the end
         assert disk.calls.index(("pread", name)) < len(disk.calls)
+
+
+def test_a_signal_while_the_configuration_is_still_read_is_an_orderly_end_without_a_cycle(
+    tmp_path: Path, handlers: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = make_stage(tmp_path)
+
+    def read(config_dir: Path) -> Configuration:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return load_configuration(config_dir)
+
+    monkeypatch.setattr("runner.main_loop.load_configuration", read)
+    folders = ["--config-dir", stage.config, "--data-dir", stage.data, "--logs-dir", stage.folder / "logs"]
+
+    code = main([*map(str, folders), "--market", "simulated", "--speed", "max", "--loop"])
+
+    assert code == 0
+    assert [record["kind"] for record in stage.journal()] == ["RUN", "CASH", "STOP"]
+    assert stage.journal()[-1]["reason"] == "SIGTERM"
