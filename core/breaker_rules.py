@@ -44,6 +44,7 @@ class Observation:
     is_first_cycle_of_run: bool
     clock_jump_seconds: float | None
     free_disk_mb: int | None
+    free_inodes: int | None
     clock_skew_seconds: float | None
 
 
@@ -59,6 +60,7 @@ class Limits:
     risk: RiskLimits
     min_eligible_products: int
     min_free_disk_mb: int
+    min_free_inodes: int
     halting_skew_seconds: int
 
     @classmethod
@@ -68,6 +70,7 @@ class Limits:
             risk=settings.policy.risk,
             min_eligible_products=settings.universe.min_eligible_products,
             min_free_disk_mb=settings.app.loop.min_free_disk_mb,
+            min_free_inodes=settings.app.loop.min_free_inodes,
             halting_skew_seconds=settings.app.exchange.max_clock_skew_seconds,
         )
 
@@ -226,11 +229,14 @@ def _clock_skew(case: Case) -> Trip | None:
 
 
 def _disk_space(case: Case) -> Trip | None:
-    free = case.seen.free_disk_mb
-    if free is not None and free >= case.limits.min_free_disk_mb:
-        return None
-    observed = "unknown" if free is None else f"{free} MB"
-    return Trip(detail=f"free disk {observed}, limit {case.limits.min_free_disk_mb} MB")
+    """A full disk and one without inodes take no record alike; one of them that is not known has failed (L17)."""
+    free, least = case.seen.free_disk_mb, case.limits.min_free_disk_mb
+    if free is None or free < least:
+        return Trip(detail=f"free disk {'unknown' if free is None else f'{free} MB'}, limit {least} MB")
+    inodes, least = case.seen.free_inodes, case.limits.min_free_inodes
+    if inodes is None or inodes < least:
+        return Trip(detail=f"free inodes {'unknown' if inodes is None else inodes}, limit {least}")
+    return None
 
 
 RULES: Mapping[Breaker, Rule] = {

@@ -21,7 +21,7 @@ clock so wrong that the exchange takes no request of ours anyway.
 | clock_jump         | jump too large, or not known      | with the next cycle without a jump                    |
 | clock_skew         | too far off, or not to be read;   | when the clocks are known to agree again              |
 |                    | HALTED where LIVE would not start |                                                       |
-| disk_space         | too little free, or not known     | when the condition is over                            |
+| disk_space         | bytes or inodes short, unknown    | when the condition is over                            |
 
 Unknown money figures and an unknown regime change nothing here: risk refuses entries by itself while they last, and
 one missing quote must not latch a stop until Monday. They do not lift a latch either.

@@ -7,6 +7,7 @@ TraderError
 │   └── AlreadyRunning       another process owns the data directory (exit 75)
 ├── StateUnusable            state or journal cannot be trusted: call a person (exit 65)
 ├── RecordNotDurable         a record could not be written: stop the process (exit 74)
+│   └── DiskFailed           fsync failed, or what was written is not there: never tried again (exit 71)
 ├── MarketDataUnavailable    no new risk this cycle; ask again next cycle
 └── BrokerError
     ├── BrokerUnavailable    a question to the broker got no answer: asking again is safe
@@ -26,6 +27,7 @@ class ExitCode(IntEnum):
     DATA = 65
     VENUE_UNAVAILABLE = 69
     INTERNAL = 70
+    DISK = 71
     IO = 74
     ALREADY_RUNNING = 75
     REFUSED = 77
@@ -66,6 +68,24 @@ class RecordNotDurable(TraderError):
     """A journal or audit record could not be written whole: the process ends (L2)."""
 
     exit_code = ExitCode.IO
+
+
+class DiskFailed(RecordNotDurable):
+    """
+    The disk did not keep what it took: fsync failed, or reading back gave something else.
+
+    Nothing is tried again: after a failed fsync the kernel holds pages for clean that never reached the disk. Only the
+    next start, which reads the disk anew, knows what is there.
+
+    Attributes:
+        file_name: Of the file that failed; "" where it is none that goes on.
+    """
+
+    exit_code = ExitCode.DISK
+
+    def __init__(self, message: str, file_name: str = "") -> None:
+        super().__init__(message)
+        self.file_name = file_name
 
 
 class MarketDataUnavailable(TraderError):

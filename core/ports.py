@@ -175,6 +175,15 @@ class Position:
 class RecordLog(Protocol):
     """An append-only, hash-chained file of JSON records (journal, audit)."""
 
+    def end_if_full(self) -> Mapping[str, object] | None:
+        """
+        End a file that is full; return what the next record must then carry as `segment`, None: it just goes on.
+
+        Raises:
+            RecordNotDurable: As `append`.
+        """
+        ...
+
     def append(self, body: Mapping[str, object], *, durable: bool) -> Position:
         """
         Write one record with one write call; when `durable`, return only after fsync.

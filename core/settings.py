@@ -58,6 +58,7 @@ class LoopSection:
     cycle_deadline_seconds: int
     market_data_seconds: int
     min_free_disk_mb: int
+    min_free_inodes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,14 @@ class LoggingSection:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertsSection:
     dedupe_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordsSection:
+    """A file of journal or audit that has reached its size ends, and the next one begins."""
+
+    journal_max_bytes: int
+    audit_max_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +115,7 @@ class AppSettings:
     loop: LoopSection
     logging: LoggingSection
     alerts: AlertsSection
+    records: RecordsSection
     state: StateSection
     paper: PaperSection
     simulation: SimulationSection

@@ -7,6 +7,7 @@ from core.model.codec import encode_event
 from core.model.ledger import Ledger
 from core.model.records import Event
 from core.ports import Position, RecordLog
+from runner.records.chain import SEGMENT_KIND
 
 
 class Bookkeeper:
@@ -39,6 +40,17 @@ class Bookkeeper:
         self.recent_events.append(event)
         for watcher in self._watchers:
             watcher(after)
+
+    def begin_file_when_full(self) -> None:
+        """
+        Let the next record begin a new file when the present one is full. Nothing else may be between the two.
+
+        Raises:
+            RecordNotDurable: As `record`.
+        """
+        ended = self._journal.end_if_full()
+        if ended is not None:
+            self.position = self._journal.append({"kind": SEGMENT_KIND, "segment": ended}, durable=True)
 
     def take_events(self) -> list[Event]:
         """Return what was recorded since this was last called: the events of one cycle."""

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from core.breakers import trading_state
 from core.exits import ExitDue
-from core.model.guards import TradingState
+from core.model.guards import DiskRoom, TradingState
 from core.model.market import Product, ProductId
 from core.model.orders import LotId
 from core.model.portfolio import Lot
@@ -111,7 +111,7 @@ class Desk:
     kill_switch: KillSwitch
     lock: Lock
     config_drift: ConfigDrift
-    free_disk_mb: Callable[[], int | None]
+    disk_room: Callable[[], DiskRoom]
     notifier: Notifier
     metrics: Metrics
     audit: RecordLog

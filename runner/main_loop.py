@@ -23,7 +23,7 @@ from runner.options import RunOptions, parse_options
 from runner.progress import show_progress
 from runner.schedule import Tick
 from runner.stages.closing import note_exception, store_and_audit
-from runner.stages.guards import breakers, exits_and_upkeep, guard, reconcile, watch_kill_switch
+from runner.stages.guards import breakers, exits_and_upkeep, guard, must_own_lock, reconcile, watch_kill_switch
 from runner.stages.ideas import execute, risk, rules, triggers, universe
 from runner.terminal import complain
 from runner.wiring import Configuration, load_configuration, open_desk
@@ -119,6 +119,8 @@ class TradingLoop:
 
     def run_cycle(self, tick: Tick, desk: Desk) -> Status:
         """Spend one minute: watch, trade while nothing speaks against it, write down what happened."""
+        must_own_lock(desk)
+        desk.book.begin_file_when_full()
         cycle = Cycle.begin(tick, desk.clock, desk.settings.app.loop.cycle_deadline_seconds)
         desk.book.record(CycleStarted(at=cycle.started_at, slot=tick.slot), durable=False)
         try:
@@ -141,9 +143,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = parse_options(sys.argv[1:] if arguments is None else arguments)
     os.umask(0o077)  # what we write is for its owner alone
+    asked_early: list[str] = []
+    _on_signals(asked_early.append)
     try:
         loop = TradingLoop(options=options)
-        _stop_on_signals(loop)
+        _on_signals(loop.stop)
+        for reason in asked_early:
+            loop.stop(reason)
         loop.run()
     except TraderError as error:
         complain(f"❌ {error}")
@@ -151,9 +157,11 @@ def main(arguments: list[str] | None = None) -> int:
     return int(ExitCode.OK)
 
 
-def _stop_on_signals(loop: TradingLoop) -> None:
+def _on_signals(stop: Callable[[str], None]) -> None:
+    """Let a signal only be noted: a write that it falls into is finished, and a second one changes nothing (D16)."""
+
     def ask_to_stop(number: int, _frame: FrameType | None) -> None:
-        loop.stop(signal.Signals(number).name)
+        stop(signal.Signals(number).name)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask_to_stop)

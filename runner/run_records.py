@@ -1,19 +1,24 @@
 """The records at the borders of a run: what a crash left to be said, the run's header, its end."""
 
 import hashlib
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
-from core.model.records import CashFlow, Event, RunStarted, RunStopped
+from core.errors import StateUnusable
+from core.model.records import CashFlow, CycleStarted, Event, Noted, RunStarted, RunStopped
 from core.ports import Position
 from core.settings import Mode, Settings
 from runner.adapters.process_facts import code_hash
 from runner.adapters.record_file import OpenedAudit, RecordFile
+from runner.adapters.state_store import StateStore
 from runner.audit_line import RunFacts, interrupted_line
 from runner.audit_sections import Json
 from runner.bookkeeper import Bookkeeper
 from runner.desk import Desk
 from runner.options import ROOT
-from runner.recovery import events_after
+from runner.records.chain import Place
+from runner.recovery import Recovered, events_after
 from runner.schedule import MinuteGrid, Tick
 from runner.terminal import say
 from runner.venues.outside import Outside
@@ -33,11 +38,20 @@ def run_facts(settings: Settings, mode: Mode, world: Outside) -> RunFacts:
     )
 
 
-def segment_facts(opened: OpenedAudit) -> list[Json]:
+class Untold(NamedTuple):
+    """What the journal knows and no audit line tells; `lines_are_gone`: there were lines, and they were taken away."""
+
+    events: list[Event]
+    lines_are_gone: bool = False
+
+
+def segment_facts(opened: OpenedAudit, untold: Untold) -> list[Json]:
     """Return what the next audit line must say about the file before it; nothing when it just goes on."""
     if opened.segment is not None:
         return [opened.segment.as_json()]
-    return [{"begun_afresh": "the audit file was emptied by hand"}] if opened.was_emptied else []
+    if opened.was_emptied:
+        return [{"begun_afresh": "the audit file was emptied by hand"}]
+    return [{"begun_afresh": "the audit file was moved away by hand"}] if untold.lines_are_gone else []
 
 
 def position_of(journal: RecordFile) -> Position | None:
@@ -46,13 +60,60 @@ def position_of(journal: RecordFile) -> Position | None:
     return Position(seq=place.seq, hash=place.hash) if place.seq else None
 
 
-def events_without_line(data_dir: Path, book: Bookkeeper, opened: OpenedAudit) -> list[Event]:
-    """Return what the journal knows and no audit line tells: it goes into the next line that is written."""
-    if book.position is None or opened.was_emptied:
-        return []
-    told = 0 if opened.last is None else opened.last.body.get("journal_seq") or 0
-    only_the_stop_is_new = book.position.seq <= told + 1
-    return [] if only_the_stop_is_new else events_after(data_dir, told)
+def events_without_line(data_dir: Path, book: Bookkeeper, opened: OpenedAudit, since: Place) -> Untold:
+    """
+    Return what the journal knows and no audit line tells: it goes into the next line that is written.
+
+    `since` is a place in the journal from which reading may begin.
+
+    Raises:
+        StateUnusable: The audit tells of a record that the journal does not have: records, and with them memories of
+            orders and losses, were lost (L13).
+    """
+    if opened.was_emptied:
+        return Untold([])
+    told, hash_start = _told(opened)
+    known = 0 if book.position is None else book.position.seq
+    if told > known:
+        raise StateUnusable(
+            f"the audit's last line tells of record {told} of the journal in {data_dir}, which has {known}: they do "
+            "not belong together, or the journal has lost records. Nothing was changed. Restore the journal from a "
+            "backup; or, to begin afresh, move the data and the logs directory away together"
+        )
+    only_the_stop_is_new = known <= told + 1
+    if only_the_stop_is_new:
+        return Untold([])
+    events = events_after(data_dir, told, hash_start, since)
+    return (
+        Untold(events)
+        if opened.last is not None
+        else _for_a_first_line(events, is_cut=book.ledger.open_slot is not None)
+    )
+
+
+def _for_a_first_line(events: list[Event], *, is_cut: bool) -> Untold:
+    """
+    Return all, or, where lines are gone, what a crash cut off: the history of a month would not fit into one line.
+
+    `is_cut`: the last cycle of these events never came to its line.
+    """
+    ticks = [i for i, event in enumerate(events) if isinstance(event, CycleStarted)]
+    if len(ticks) <= is_cut:
+        return Untold(events)
+    return Untold(events[ticks[-1] :] if is_cut else [], lines_are_gone=True)
+
+
+def _told(opened: OpenedAudit) -> tuple[int, str]:
+    """Return the seq of the last journal record that the audit knows of, and the beginning of its hash."""
+    body = {} if opened.last is None else opened.last.body
+    return body.get("journal_seq") or 0, body.get("journal_hash") or ""
+
+
+def record_findings(recovered: Recovered, book: Bookkeeper, now: datetime) -> None:
+    """Write down what the start got over, and only then put aside what it was found in."""
+    for finding in recovered.findings:
+        book.record(Noted(at=now, code=finding.code, text=finding.text), durable=True)
+    recovered.put_aside()
 
 
 def close_interrupted_cycle(book: Bookkeeper, opened: OpenedAudit, grid: MinuteGrid, segment: list[Json]) -> bool:
@@ -108,8 +169,20 @@ def begin_run(settings: Settings, world: Outside, book: Bookkeeper, run: RunFact
         )
 
 
+def save_snapshot(store: StateStore, book: Bookkeeper, journal: RecordFile, audit: RecordFile) -> None:
+    """
+    Read back what was written since the last time, then replace the snapshot.
+
+    Raises:
+        RecordNotDurable: It could not be written; DiskFailed when the disk does not hold what was written.
+    """
+    audit.read_back()
+    journal.read_back()
+    store.save(book.ledger, journal.synced_place())
+
+
 def finish_run(desk: Desk, reason: str) -> None:
-    """End in an orderly way: what rests is known, the journal says so, the snapshot is up to date."""
+    """End in an orderly way: what rests is known, the journal says so, the snapshot is up to date, all is read back."""
     desk.book.record(RunStopped(at=desk.clock.now(), reason=reason), durable=True)
     desk.save_snapshot()
     desk.log.info("run %s stopped: %s", desk.run.run_id, reason)

@@ -6,24 +6,24 @@ DRY_RUN, PAPER and LIVE differ in what is wired here, never by an `if mode` insi
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from core.errors import StartRefused, TraderError
+from core.errors import RecordNotDurable, StartRefused, TraderError
 from core.model.ledger import Ledger
 from core.model.money import plain
-from core.ports import Broker, KillSwitch, MarketData
+from core.ports import Broker, KillSwitch, MarketData, Severity
 from core.settings import Mode, Settings
 from runner.adapters.configuration.settings_files import ConfigWatch, document_hashes, load_documents, settings_of
 from runner.adapters.instance_lock import InstanceLock
 from runner.adapters.kill_switch import FILE_NAME, FileKillSwitch
 from runner.adapters.log_files import LOG_NAME, close_log, open_log
 from runner.adapters.log_notifier import LogNotifier
-from runner.adapters.process_facts import free_disk_mb, rss_mb
+from runner.adapters.process_facts import disk_room, rss_mb
 from runner.adapters.process_secrecy import censored_errors
-from runner.adapters.record_file import OpenedAudit, open_audit
+from runner.adapters.record_file import OpenedAudit, fresh_name, open_audit
 from runner.adapters.state_store import STATE_NAME, StateStore
 from runner.api_health import ApiHealth, MeasuredBroker, MeasuredMarket
 from runner.audit_line import RunFacts
@@ -32,18 +32,22 @@ from runner.banner import BannerFacts, banner
 from runner.bookkeeper import Bookkeeper
 from runner.desk import Desk, OrderDesk
 from runner.executor import Executor
+from runner.last_act import LastAct
 from runner.market_watch import MarketWatch
 from runner.metrics import Metrics
 from runner.options import RunOptions
 from runner.reconcile import Reconciler
-from runner.recovery import Identity, Recovered, recover
+from runner.records.folders import take_folder
+from runner.recovery import Identity, Recovered, leftovers_removed, recover
 from runner.run_records import (
     begin_run,
     close_interrupted_cycle,
     events_without_line,
     finish_run,
     position_of,
+    record_findings,
     run_facts,
+    save_snapshot,
     segment_facts,
 )
 from runner.schedule import MinuteGrid
@@ -95,7 +99,8 @@ def open_desk(
     settings = _with_overrides(configuration.settings, options)
     mode = options.mode or settings.app.app.mode
     world = outside or open_outside(settings, options, mode)
-    with closing(world), _locked(options) as lock, _text_log(settings, options, world) as log:
+    notes: list[str] = []
+    with closing(world), _locked(options, notes) as lock, _text_log(settings, options, world) as log:
         start = _Start(
             settings=settings,
             configuration=configuration,
@@ -105,18 +110,22 @@ def open_desk(
             lock=lock,
             log=log,
             stop_reason=stop_reason,
+            notes=notes,
         )
-        desk = _open(start)
-        yield desk
-        finish_run(desk, stop_reason() or "done")
+        with _records(start) as (recovered, opened):
+            desk = _open(start, recovered, opened)
+            with _last_act(start, desk.book, recovered, lambda: desk.broker):
+                yield desk
+                finish_run(desk, stop_reason() or "done")
 
 
 @contextmanager
-def _locked(options: RunOptions) -> Iterator[InstanceLock]:
-    """Make the folders and hold the data directory for as long as the run lasts (L14)."""
-    _make_folders(options)
+def _locked(options: RunOptions, notes: list[str]) -> Iterator[InstanceLock]:
+    """Take the folders and hold the data directory for as long as the run lasts (L14)."""
+    notes += [note for note in map(take_folder, (options.data_dir, options.logs_dir)) if note is not None]
     lock = InstanceLock(options.data_dir)
     lock.acquire()
+    notes += [] if lock.problem is None else [lock.problem]
     try:
         yield lock
     finally:
@@ -147,7 +156,7 @@ def _text_log(settings: Settings, options: RunOptions, world: Outside) -> Iterat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Start:
-    """What a start has in hand."""
+    """What a start has in hand, and in words what a person should know about it."""
 
     settings: Settings
     configuration: Configuration
@@ -157,11 +166,12 @@ class _Start:
     lock: InstanceLock
     log: logging.Logger
     stop_reason: StopReason
+    notes: list[str]
 
     @property
     def synced(self) -> bool:
         """Nothing depends on the disk surviving a rehearsal in virtual time: it repeats to the byte."""
-        return not self.world.is_virtual
+        return self.world.is_durable or not self.world.is_virtual
 
 
 def _with_overrides(settings: Settings, options: RunOptions) -> Settings:
@@ -171,33 +181,66 @@ def _with_overrides(settings: Settings, options: RunOptions) -> Settings:
     return replace(settings, app=replace(settings.app, loop=loop))
 
 
-def _make_folders(options: RunOptions) -> None:
-    for folder in (options.data_dir, options.logs_dir):
+@contextmanager
+def _records(start: _Start) -> Iterator[tuple[Recovered, OpenedAudit]]:
+    """Recover from the files and hold them open; closing them writes nothing more."""
+    options, limits = start.options, start.settings.app.records
+    identity = Identity(mode=start.mode.value, account=start.world.account, venue=start.world.market.venue)
+    recovered = recover(options.data_dir, identity, synced=start.synced, bytes_max=limits.journal_max_bytes)
+    with ExitStack() as stack:
+        stack.callback(recovered.drop)
+        start.notes.extend(leftovers_removed(fresh_name(options.logs_dir / AUDIT_NAME)))
+        opened = open_audit(
+            options.logs_dir / AUDIT_NAME,
+            synced=start.synced,
+            bytes_max=limits.audit_max_bytes,
+            begin_file=AUDIT_NAME in recovered.unsynced_files,
+        )
+        stack.callback(opened.audit.drop)
+        yield recovered, opened
+
+
+@contextmanager
+def _last_act(
+    start: _Start, book: Bookkeeper, recovered: Recovered, open_broker: Callable[[], Broker]
+) -> Iterator[None]:
+    """When a record cannot be written, cancel what buys before the error ends the run."""
+    try:
+        yield
+    except RecordNotDurable as error:
+        act = LastAct(
+            open_broker=open_broker,
+            clock=start.world.clock,
+            kill_switch=FileKillSwitch(start.options.data_dir),
+            emergency=recovered.emergency,
+            log=start.log,
+            watch_until=start.world.watch_until,
+        )
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise StartRefused(
-                f"{folder} cannot be made: {error.strerror}; choose another --data-dir or --logs-dir"
-            ) from error
+            act.play(error, book.ledger)
+        finally:
+            raise error  # whatever else went wrong, this is what the run ends with
 
 
-def _open(start: _Start) -> Desk:
-    """Recover, then write the first records of the run."""
+def _open(start: _Start, recovered: Recovered, opened: OpenedAudit) -> Desk:
+    """Write the first records of the run."""
     options, world = start.options, start.world
     grid = MinuteGrid(start.settings.app.loop.interval_seconds)
-    identity = Identity(mode=start.mode.value, account=world.account, venue=world.market.venue)
-    recovered = recover(options.data_dir, identity, synced=start.synced)
     _resume_clock(world, grid, recovered.ledger)
-    opened = open_audit(options.logs_dir / AUDIT_NAME, synced=start.synced)
     book = Bookkeeper(recovered.ledger, recovered.journal, position_of(recovered.journal))
     run = run_facts(start.settings, start.mode, world)
-    segment = segment_facts(opened)
-    notes = list(recovered.facts)
-    book.recent_events += events_without_line(options.data_dir, book, opened)
-    if close_interrupted_cycle(book, opened, grid, segment):
-        notes.append(f"the cycle of slot {book.ledger.open_slot} was cut off; its audit line is closed now")
-    begin_run(start.settings, world, book, run)
+    notes = [*start.notes, *recovered.facts]
+    untold = events_without_line(options.data_dir, book, opened, recovered.since)
+    book.recent_events += untold.events
+    segment = segment_facts(opened, untold)
+    with _last_act(start, book, recovered, lambda: world.open_broker(book.ledger)):
+        if close_interrupted_cycle(book, opened, grid, segment):
+            notes.append(f"the cycle of slot {book.ledger.open_slot} was cut off; its audit line is closed now")
+        begin_run(start.settings, world, book, run)
+        record_findings(recovered, book, world.clock.now())
     desk = _desk(start, grid=grid, book=book, opened=opened, recovered=recovered, run=run, segment=segment)
+    for finding in recovered.findings:
+        desk.alert(finding.code, "start", Severity.CRITICAL, finding.text)
     _announce(start, desk, notes)
     return desk
 
@@ -263,12 +306,12 @@ def _desk(
         kill_switch=kill_switch,
         lock=start.lock,
         config_drift=ConfigWatch(start.configuration.config_dir, start.configuration.hashes),
-        free_disk_mb=lambda: free_disk_mb(options.data_dir),
+        disk_room=lambda: disk_room(options.data_dir, options.logs_dir),
         notifier=LogNotifier(start.log, settings.app.alerts.dedupe_seconds),
         metrics=Metrics(health, None if world.is_virtual else rss_mb, world.rate_limit_use),
         audit=opened.audit,
         audit_segment=segment,
-        save_snapshot=lambda: store.save(book.ledger, recovered.journal.synced_place()),
+        save_snapshot=lambda: save_snapshot(store, book, recovered.journal, opened.audit),
         log=start.log,
         is_virtual=world.is_virtual,
         ends_at=world.ends_at,

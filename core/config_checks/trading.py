@@ -16,6 +16,8 @@ STOP_PCT_MAX = 20
 CANDLE_AGE_SECONDS_MAX = 300
 QUOTE_AGE_SECONDS_MAX = 60
 CANDLE_SECONDS = 60
+DAY_SECONDS = 86400
+AUDIT_LINE_BYTES = 4096  # a quiet cycle's line has under 1.5 KB; a day with trades has to fit, too
 TOKEN_LIFE_SECONDS = 120  # a signed order request is accepted for so long after it was made
 
 
@@ -155,6 +157,18 @@ def _deadline_over_interval(view: ConfigView) -> Iterator[Problem]:
         )
 
 
+def _audit_below_a_day(view: ConfigView) -> Iterator[Problem]:
+    cycles = DAY_SECONDS // view.number("app.loop.interval_seconds")
+    least = int(cycles * AUDIT_LINE_BYTES)
+    if view.number("app.records.audit_max_bytes") < least:
+        yield Problem(
+            path="app.records.audit_max_bytes",
+            message=f"a rehearsal of 24 hours ({int(cycles)} cycles) may not fit into one file, so that its number of "
+            "lines is not the number of cycles",
+            fix=f"set it to {least} or more",
+        )
+
+
 def _unknown_settle(view: ConfigView) -> Iterator[Problem]:
     least = TOKEN_LIFE_SECONDS + view.number(EXECUTION + "maker_ttl_seconds")
     if view.number(EXECUTION + "unknown_settle_seconds") < least:
@@ -231,6 +245,7 @@ TRADING_CHECKS = (
     Check("FEES_SWAPPED", ERROR, "", "maker fee over taker fee", _fees),
     Check("POLL_OVER_TTL", ERROR, "", "looking at resting orders less often than they live", _poll_over_ttl),
     Check("DEADLINE_OVER_INTERVAL", ERROR, "", "a cycle deadline not below the interval", _deadline_over_interval),
+    Check("AUDIT_FILE_BELOW_A_DAY", WARNING, "", "an audit file that ends within a day", _audit_below_a_day),
     Check("UNKNOWN_SETTLE_TOO_SHORT", ERROR, "", "an order called absent while it could still appear", _unknown_settle),
     Check("CANDLE_AGE_TOO_SHORT", ERROR, "", "sound candles that would count as stale", _candle_age_too_short),
     Check("MISMATCH_ORDER", ERROR, "", "halting before reducing on a mismatch", _mismatch_order),

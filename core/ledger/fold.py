@@ -29,6 +29,7 @@ from core.model.records import (
     Intent,
     LookedUp,
     Marked,
+    Noted,
     OrderClosed,
     OutcomeKnown,
     RunStarted,
@@ -155,6 +156,11 @@ def _breaker_changed(ledger: Ledger, event: BreakerChanged) -> Ledger:
     return replace(ledger, breakers={**ledger.breakers, event.breaker: event.state})
 
 
+def _noted(ledger: Ledger, _event: Noted) -> Ledger:
+    """Change nothing: a note is for people."""
+    return ledger
+
+
 _HANDLERS: Mapping[type[Event], Callable[[Ledger, Any], Ledger]] = {
     RunStarted: _run_started,
     RunStopped: _run_stopped,
@@ -169,4 +175,5 @@ _HANDLERS: Mapping[type[Event], Callable[[Ledger, Any], Ledger]] = {
     CancelRequested: cancel_requested,
     OrderClosed: order_closed,
     BreakerChanged: _breaker_changed,
+    Noted: _noted,
 }

@@ -35,6 +35,21 @@ class Breaker(Enum):
     DISK_SPACE = "disk_space"
 
 
+@dataclass(frozen=True, slots=True)
+class DiskRoom:
+    """
+    What is free where records are written, in MB (10^6 bytes) and inodes; None: could not be told.
+
+    A file system that does not count inodes has `INODES_UNCOUNTED` of them.
+    """
+
+    free_mb: int | None
+    free_inodes: int | None
+
+
+INODES_UNCOUNTED = 1 << 62
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerState:
     """

@@ -152,6 +152,16 @@ class BreakerChanged:
     state: BreakerState
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """Something that a start found and got over, and that the records must tell: a damaged file, an emergency."""
+
+    kind: ClassVar[str] = "NOTE"
+    at: datetime
+    code: str
+    text: str
+
+
 Event = (
     RunStarted
     | RunStopped
@@ -166,6 +176,7 @@ Event = (
     | CancelRequested
     | OrderClosed
     | BreakerChanged
+    | Noted
 )
 
 EVENT_TYPES: Mapping[str, type[Event]] = {
@@ -184,5 +195,6 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         CancelRequested,
         OrderClosed,
         BreakerChanged,
+        Noted,
     )
 }

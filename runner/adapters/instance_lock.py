@@ -22,6 +22,8 @@ class InstanceLock:
         self._lock_path = data_dir / f"{_NAME}.lock"
         self._pid_path = data_dir / f"{_NAME}.pid"
         self._descriptor: int | None = None
+        self.problem: str | None = None
+        """What went wrong with the pid file, which is for people only: a full disk must not keep us from cancelling."""
 
     def acquire(self) -> None:
         """
@@ -29,7 +31,7 @@ class InstanceLock:
 
         Raises:
             AlreadyRunning: Another process holds it; the message says which, if its pid file can be read.
-            StartRefused: The files cannot be used.
+            StartRefused: The files cannot be opened.
             StateUnusable: One of them is not a regular file of ours.
         """
         try:
@@ -83,13 +85,15 @@ class InstanceLock:
     def _write_pid(self) -> None:
         try:
             descriptor = durable_files.open_or_create(self._pid_path)
-            try:
-                os.ftruncate(descriptor, 0)
-                durable_files.write_whole(descriptor, f"{os.getpid()}\n".encode("ascii"))
-            finally:
-                os.close(descriptor)
         except OSError as error:
-            raise StartRefused(f"{self._pid_path} cannot be written: {error.strerror}") from error
+            raise StartRefused(f"{self._pid_path} cannot be opened: {error.strerror}") from error
+        try:
+            os.ftruncate(descriptor, 0)
+            durable_files.write_whole(descriptor, f"{os.getpid()}\n".encode("ascii"))
+        except OSError as error:
+            self.problem = f"warning: {self._pid_path} cannot be written: {error}"
+        finally:
+            os.close(descriptor)
 
     def _read_pid(self) -> int | None:
         try:

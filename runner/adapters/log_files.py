@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from core.errors import StartRefused
+from runner.records.durable_files import create_if_missing
 from runner.terminal import Terminal
 
 LOG_NAME = "live_247trader-v2.log"
@@ -32,6 +33,7 @@ def open_log(
 
     Raises:
         StartRefused: The file cannot be opened.
+        StateUnusable: It is a link, a FIFO, somebody else's.
     """
     logging.raiseExceptions = False  # a full disk or a closed terminal must not fill stderr with tracebacks
     log = logger_of(logs_dir)
@@ -41,6 +43,7 @@ def open_log(
     formatter = _Format(redact)
     path = logs_dir / LOG_NAME
     try:
+        create_if_missing(path)  # a planted FIFO would let the opening below wait for ever
         to_file = logging.handlers.RotatingFileHandler(
             path, maxBytes=max_bytes, backupCount=backup_count, encoding="utf-8"
         )

@@ -2,8 +2,10 @@
 
 import hashlib
 import os
-import shutil
+from collections.abc import Iterable
 from pathlib import Path
+
+from core.model.guards import INODES_UNCOUNTED, DiskRoom
 
 _CODE_FOLDERS = ("core", "runner")
 
@@ -15,12 +17,25 @@ def rss_mb() -> float:
     return float(round(psutil.Process(os.getpid()).memory_info().rss / 1e6, 1))
 
 
-def free_disk_mb(folder: Path) -> int | None:
-    """Return the free space of the folder's file system in MB; None when it cannot be asked."""
+def disk_room(*folders: Path) -> DiskRoom:
+    """Return the least room that any of these folders' file systems has for us."""
+    rooms = [_room_of(folder) for folder in folders]
+    return DiskRoom(_least(room.free_mb for room in rooms), _least(room.free_inodes for room in rooms))
+
+
+def _room_of(folder: Path) -> DiskRoom:
     try:
-        return shutil.disk_usage(folder).free // 1_000_000
+        facts = os.statvfs(folder)
     except OSError:
-        return None
+        return DiskRoom(None, None)
+    inodes = facts.f_favail if facts.f_files else INODES_UNCOUNTED
+    return DiskRoom(facts.f_bavail * facts.f_frsize // 1_000_000, inodes)
+
+
+def _least(figures: Iterable[int | None]) -> int | None:
+    """Return the smallest figure; None when one is not known."""
+    known = list(figures)
+    return None if None in known else min(figure for figure in known if figure is not None)
 
 
 def code_hash(root: Path) -> str:

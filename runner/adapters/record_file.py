@@ -2,34 +2,51 @@
 The append-only writer of journal and audit (`RecordLog`): one write call per record, synced when it has to be.
 
 A new file appears under its name together with its first record, so an empty one is always somebody else's work: an
-operator may empty the audit to begin a new chain. After any failed write or sync the writer refuses to go on: what is
-on the disk is only known after the next start has read it (D8 in reliability.md).
+operator may empty the audit to begin a new chain. A file that is full is read back, given its last name, and never
+touched again. After any failed write or sync the writer refuses to go on: what is on the disk is only known after the
+next start has read it (D8 in reliability.md).
 """
 
+import errno
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.errors import RecordNotDurable, StateUnusable
+from core.errors import DiskFailed, RecordNotDurable, StateUnusable
 from core.ports import Position
 from runner.records import durable_files
-from runner.records.chain import Place, Record, Torn, seal
-from runner.records.reader import ChainReader, segment_path, start_of_last_file
+from runner.records.chain import RECORD_BYTES_MAX, SEGMENT_KIND, Place, Record, Torn, follow, seal
+from runner.records.reader import ChainReader, ended_at, segment_path, start_of_last_file
+
+_CHUNK_BYTES = 1 << 20
 
 
 class RecordFile:
     """One open chain. It has one writer (L14), which ends with the process that opened it."""
 
-    def __init__(self, path: Path, place: Place, descriptor: int | None, *, synced: bool) -> None:
-        """Take over an opened file, or none yet; `open_to_continue` is the way to get one."""
+    def __init__(
+        self, path: Path, place: Place, descriptor: int | None, *, synced: bool, bytes_max: int | None = None
+    ) -> None:
+        """
+        Take over an opened file, or none yet; `open_to_continue` is the way to get one.
+
+        `bytes_max`: a file of this size is full; None: none ever is.
+        """
         self._path = path
         self._place = place
+        self._read_back_to = place
         self._descriptor = descriptor
         self._synced = synced
+        self._bytes_max = bytes_max
         self._failure: str | None = None
         self._is_dirty = descriptor is not None  # what a killed process wrote last may not be on the disk yet
+
+    @property
+    def has_file(self) -> bool:
+        """Whether the next record goes into a file that is there already."""
+        return self._descriptor is not None
 
     def synced_place(self) -> Place:
         """
@@ -41,6 +58,64 @@ class RecordFile:
         self._refuse_after_failure()
         self._sync()
         return self._place
+
+    def read_back(self) -> None:
+        """
+        Sync, and see that what was written since this was last asked is what is on the disk.
+
+        The chain ends with the hash that was computed before writing, so reading along it compares every byte.
+
+        Raises:
+            DiskFailed: It is not; a disk that lies is not written to again.
+            RecordNotDurable: As `append`.
+        """
+        self._refuse_after_failure()
+        self._sync()
+        if self._descriptor is None or not self._synced or self._read_back_to == self._place:
+            return
+        try:
+            durable_files.forget_cached(self._descriptor)
+            reached = _followed(self._descriptor, self._read_back_to, self._place.offset)
+        except OSError as error:
+            raise self._failed(error) from error
+        if reached != self._place:
+            self._failure = f"failed before: after seq {reached.seq} it does not hold what was written"
+            raise DiskFailed(
+                f"{self._path}: after seq {reached.seq} the disk does not hold what was written to it and synced. "
+                "Look at the disk before you start again",
+                self._path.name,
+            )
+        self._read_back_to = reached
+
+    def end_if_full(self) -> Mapping[str, object] | None:
+        """
+        End the file when it is full; return what the first record of the next one must carry as `segment`, else None.
+
+        Raises:
+            RecordNotDurable: As `append`; DiskFailed as `read_back`.
+        """
+        is_full = self._bytes_max is not None and self._place.offset >= self._bytes_max
+        return self.end_file().as_json() if is_full else None
+
+    def end_file(self) -> Torn:
+        """
+        End the file as it is: read it back and give it its last name. The next record appears in a new one.
+
+        Raises:
+            RecordNotDurable: As `append`; DiskFailed as `read_back`.
+        """
+        self.read_back()
+        ended, place = ended_at(self._path, self._place), self._place
+        try:
+            if self._descriptor is None or not durable_files.is_still_at(self._path, self._descriptor, place.offset):
+                raise OSError("the file was removed, replaced or changed by somebody else")
+            _rename_ended(self._path, segment_path(self._path, place.segment), synced=self._synced)
+            os.close(self._descriptor)
+        except OSError as error:
+            raise self._failed(error) from error
+        self._descriptor = None
+        self._place = self._read_back_to = replace(place, segment=place.segment + 1, offset=0)
+        return ended
 
     def append(self, body: Mapping[str, object], *, durable: bool) -> Position:
         """
@@ -68,19 +143,23 @@ class RecordFile:
 
     def close(self) -> None:
         """
-        Sync and close; nothing can be appended afterwards.
+        Read back and close; nothing can be appended afterwards.
 
         Raises:
             RecordNotDurable: The last records may be lost.
         """
         try:
             if self._failure is None:
-                self._sync()
+                self.read_back()
         finally:
-            descriptor, self._descriptor = self._descriptor, None
-            self._failure = self._failure or "it was closed"
-            if descriptor is not None:
-                os.close(descriptor)
+            self.drop()
+
+    def drop(self) -> None:
+        """Close the file as it is, as the end of the process does; nothing can be appended afterwards."""
+        descriptor, self._descriptor = self._descriptor, None
+        self._failure = self._failure or "it was closed"
+        if descriptor is not None:
+            os.close(descriptor)
 
     def _refuse_after_failure(self) -> None:
         if self._failure is not None:
@@ -88,7 +167,7 @@ class RecordFile:
 
     def _failed(self, error: OSError) -> RecordNotDurable:
         self._failure = f"failed before: {error}"
-        return RecordNotDurable(f"{self._path}: a record could not be written: {error}")
+        return durable_files.not_durable(f"{self._path}: a record could not be written", error, self._path.name)
 
     def _sealed(self, body: Mapping[str, object]) -> tuple[bytes, Place]:
         try:
@@ -108,9 +187,11 @@ class RecordFile:
 
     def _create(self, line: bytes) -> int:
         """Make the file appear whole, with its first record."""
-        fresh = _fresh_name(self._path)
+        fresh = fresh_name(self._path)
         descriptor = durable_files.create_to_append(fresh)
         try:
+            if durable_files.size_of(self._path) is not None:
+                raise FileExistsError(errno.EEXIST, f"somebody else made {self._path.name} meanwhile")
             durable_files.write_whole(descriptor, line)
             if self._synced:
                 durable_files.sync(descriptor)
@@ -123,7 +204,25 @@ class RecordFile:
         return descriptor
 
 
-def open_to_continue(path: Path, reader: ChainReader, *, synced: bool) -> RecordFile:
+def settle(path: Path, *, synced: bool) -> None:
+    """
+    Let a chain's last file be read from the disk, with all that a process that ended before has written to it.
+
+    Raises:
+        StateUnusable: It is not a regular file of ours, or cannot be opened.
+        DiskFailed: It cannot be synced.
+    """
+    if not synced:
+        return
+    try:
+        durable_files.settle(path)
+    except durable_files.SyncError as error:
+        raise durable_files.not_durable(f"{path} cannot be read from the disk", error) from error
+    except OSError as error:
+        raise StateUnusable(f"{path} cannot be opened: {error.strerror}. Nothing was changed") from error
+
+
+def open_to_continue(path: Path, reader: ChainReader, *, synced: bool, bytes_max: int | None = None) -> RecordFile:
     """
     Open a chain for writing at the end that `reader` has come to. A torn file is renamed first, never edited.
 
@@ -135,17 +234,18 @@ def open_to_continue(path: Path, reader: ChainReader, *, synced: bool) -> Record
     """
     place, size = reader.end, durable_files.size_of(path)
     try:
-        durable_files.remove_if_there(_fresh_name(path))
-        if reader.torn is not None and size is not None:
-            _end_file(path, segment_path(path, place.segment), synced=synced)
+        durable_files.remove_if_there(fresh_name(path))
+        ended = segment_path(path, place.segment)
+        if size is not None and reader.torn is not None and reader.torn.segment == ended.name:
+            _end_torn_file(path, ended, synced=synced)
             place, size = replace(place, segment=place.segment + 1, offset=0), None
         if size is None:
-            return RecordFile(path, place, None, synced=synced)
+            return RecordFile(path, place, None, synced=synced, bytes_max=bytes_max)
         if size != place.offset:
             raise StateUnusable(f"{path} has {size} bytes, {place.offset} were read: somebody else is writing to it")
-        return RecordFile(path, place, durable_files.open_to_append(path), synced=synced)
+        return RecordFile(path, place, durable_files.open_to_append(path), synced=synced, bytes_max=bytes_max)
     except OSError as error:
-        raise RecordNotDurable(f"{path} cannot be opened for writing: {error}") from error
+        raise durable_files.not_durable(f"{path} cannot be opened for writing", error) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,8 +253,9 @@ class OpenedAudit:
     """
     An audit file that is ready to go on.
 
-    `segment`: what the next record's member of that name must be (None: nothing was torn). `last` is the last record,
-    None at the beginning of a chain; `was_emptied` tells that somebody emptied the file, so that a new chain begins.
+    `segment`: what the next record's member of that name must be (None: the file just goes on). `last` is the last
+    record, None at the beginning of a chain; `was_emptied` tells that somebody emptied the file, so that a new chain
+    begins.
     """
 
     audit: RecordFile
@@ -163,32 +264,49 @@ class OpenedAudit:
     was_emptied: bool
 
 
-def open_audit(path: Path, *, synced: bool) -> OpenedAudit:
+def open_audit(path: Path, *, synced: bool, bytes_max: int | None = None, begin_file: bool = False) -> OpenedAudit:
     """
-    Verify the last file of the audit and open it to go on.
+    Verify the last file of the audit and open it to go on; `begin_file`: in a new file, whatever its size is.
 
     Raises:
         StateUnusable: Damage before the last line, not a regular file of ours; nothing was touched.
         RecordNotDurable: It cannot be opened for writing.
     """
+    settle(path, synced=synced)
     was_emptied = durable_files.size_of(path) == 0
     reader = ChainReader(path, start_of_last_file(path))
-    last = None
-    for record in reader:
-        last = record
-    audit = open_to_continue(path, reader, synced=synced)
-    return OpenedAudit(audit=audit, segment=reader.torn, last=last, was_emptied=was_emptied)
+    last = reader.last()
+    audit = open_to_continue(path, reader, synced=synced, bytes_max=bytes_max)
+    segment = reader.torn
+    if begin_file and segment is None and audit.has_file:
+        segment = audit.end_file()
+    return OpenedAudit(audit=audit, segment=segment, last=last, was_emptied=was_emptied)
 
 
 def segment_body(torn: Torn) -> dict[str, Any]:
-    """Return the journal's record that begins a file after a torn one."""
+    """Return the journal's record that begins a file after another one."""
     return {"kind": SEGMENT_KIND, "segment": torn.as_json()}
 
 
-SEGMENT_KIND = "SEGMENT"
+def _followed(descriptor: int, since: Place, until: int) -> Place:
+    """Read a file up to a byte from a place in its chain; return how far the records follow each other."""
+    reached, rest = since, b""
+    offset = since.offset
+    while offset < until and len(rest) <= RECORD_BYTES_MAX:
+        chunk = durable_files.read_at(descriptor, min(_CHUNK_BYTES, until - offset), offset)
+        if not chunk:
+            break
+        offset += len(chunk)
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            place = follow(line + b"\n", reached)
+            if place is None:
+                return reached
+            reached = place
+    return reached
 
 
-def _end_file(path: Path, ended: Path, *, synced: bool) -> None:
+def _end_torn_file(path: Path, ended: Path, *, synced: bool) -> None:
     """Give a torn file its last name; its valid part must outlive the record that will name it."""
     if synced:
         descriptor = durable_files.open_to_append(path)
@@ -196,10 +314,17 @@ def _end_file(path: Path, ended: Path, *, synced: bool) -> None:
             durable_files.sync(descriptor)
         finally:
             os.close(descriptor)
+    _rename_ended(path, ended, synced=synced)
+
+
+def _rename_ended(path: Path, ended: Path, *, synced: bool) -> None:
+    if durable_files.size_of(ended) is not None:
+        raise FileExistsError(errno.EEXIST, f"{ended.name} exists, and no file of ours is ever overwritten")
     durable_files.rename(path, ended)
     if synced:
         durable_files.sync_directory(path.parent)
 
 
-def _fresh_name(path: Path) -> Path:
+def fresh_name(path: Path) -> Path:
+    """Return the name that a chain's next file has until its first record is whole."""
     return path.with_name(path.name + ".new")

@@ -7,8 +7,9 @@ from `{` up to, not including, `,"hash"`; `prev` is the `hash` before it, 64 zer
 checks bytes: it cuts off the last 76 (newline included), hashes the rest and never serialises anything again.
 
 A chain runs through one or more files: `<stem>.000001.jsonl`, `<stem>.000002.jsonl`, ... and at last `<stem>.jsonl`.
-A file ends early when a crash tore its last line (D6 in reliability.md): it is renamed, never edited, and the first
-record of the next file carries `segment`, which says where the valid part ended and what the torn rest was.
+A file ends when it is full, or when a crash tore its last line (D6 in reliability.md): it is renamed, never edited, and
+the first record of the next file carries `segment`, which says where the valid part ended and what the torn rest was
+(0 bytes when nothing was torn).
 """
 
 import hashlib
@@ -22,6 +23,9 @@ from core.errors import RecordNotDurable
 RECORD_BYTES_MAX = 1 << 20
 NO_HASH = "0" * 64
 RESERVED = ("seq", "prev", "hash")
+SEGMENT_KIND = "SEGMENT"
+"""The kind of the journal's record that begins a file after another one; it is no event."""
+
 SEAL_BYTES = len(f',"hash":"{NO_HASH}"}}\n')
 """The end of every line: 76 bytes, newline included."""
 
@@ -43,7 +47,7 @@ START = Place()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Torn:
-    """A file that ended inside a record: its valid part, and what was left over."""
+    """A file that has ended: its valid part, and what was left over (`torn_bytes` 0: it was ended in order)."""
 
     segment: str
     valid_bytes: int

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,6 +26,7 @@ from runner.records.durable_files import open_to_read, size_of
 _SEGMENT_NUMBER = re.compile(r"([0-9]{6})\.jsonl")
 _SEAL_INSIDE = re.compile(rb',"hash":"[0-9a-f]{64}"\}[^\n]')
 _CHUNK_BYTES = 1 << 16
+NOTHING_TORN = hashlib.sha256().hexdigest()
 _WAYS_OUT = (
     "Nothing was changed. Restore the file from a backup, or move the whole directory away (hidden files, too) to "
     "begin afresh"
@@ -50,14 +51,32 @@ def ended_segments(path: Path) -> int:
     return max((int(match[1]) for match in matches if match), default=0)
 
 
+def ended_at(path: Path, end: Place, *, torn_bytes: int = 0, torn_sha256: str = NOTHING_TORN) -> Torn:
+    """Describe a file of a chain whose valid part ends at a place."""
+    return Torn(
+        segment=segment_path(path, end.segment).name,
+        valid_bytes=end.offset,
+        last_seq=end.seq,
+        last_hash=end.hash,
+        torn_bytes=torn_bytes,
+        torn_sha256=torn_sha256,
+    )
+
+
+def missing_segment(path: Path) -> Path | None:
+    """Return the first ended file of a chain that is not there though later ones are; None when all are."""
+    numbers = range(1, ended_segments(path) + 1)
+    return next((name for name in (segment_path(path, n) for n in numbers) if _size(name) is None), None)
+
+
 class ChainReader:
     """
     Iterate over the records after `since`, through all files of a chain.
 
     Iterating raises StateUnusable when a record is damaged that is not the last one, when a file is missing or
     unreadable, or when `since` is not in the chain. Afterwards `end` is where the next record goes, and `torn` is set
-    when the part before `end` stops inside a record: the first record to come must carry it as `segment`. If the torn
-    file still has the name `path`, it must be renamed to `segment_path(path, end.segment)` before.
+    when a file has ended before `end`, inside a record or in order: the first record to come must carry it as
+    `segment`. If a torn file still has the name `path`, it must be renamed to `segment_path(path, end.segment)` before.
     """
 
     def __init__(self, path: Path, since: Place = START) -> None:
@@ -67,6 +86,30 @@ class ChainReader:
         self._since = since
 
     def __iter__(self) -> Iterator[Record]:
+        return (Record(_body(line, path, place), place) for line, path, place in self._lines())
+
+    def from_seq(self, seq: int) -> Iterator[Record]:
+        """
+        Verify all of it as iterating does, and yield the records from a number on only.
+
+        Raises:
+            StateUnusable
+        """
+        return (Record(_body(line, path, place), place) for line, path, place in self._lines() if place.seq >= seq)
+
+    def last(self) -> Record | None:
+        """
+        Verify all of it as iterating does, and return the last record only; None when there is none.
+
+        Raises:
+            StateUnusable
+        """
+        found = None
+        for found in self._lines():  # noqa: B007 - what is wanted is where it stops
+            pass
+        return None if found is None else Record(_body(*found), found[2])
+
+    def _lines(self) -> Iterator[tuple[bytes, Path, Place]]:
         current = ended_segments(self._path) + 1
         is_there = _size(self._path) is not None
         if self._since.segment > current or (self._since.segment == current and self._since.offset and not is_there):
@@ -74,11 +117,13 @@ class ChainReader:
         for number in range(self._since.segment, current + is_there):
             if number != self._since.segment:
                 self.end = replace(self.end, segment=number, offset=0)
-            yield from self._records_of(self._path if number == current else segment_path(self._path, number))
+            yield from self._lines_of(self._path if number == current else segment_path(self._path, number))
+            if self.torn is None and number != current:
+                self.torn = ended_at(self._path, self.end)
         if not is_there:
             self.end = self.end if self.end.segment == current else replace(self.end, segment=current, offset=0)
 
-    def _records_of(self, path: Path) -> Iterator[Record]:
+    def _lines_of(self, path: Path) -> Iterator[tuple[bytes, Path, Place]]:
         with _opened(path) as file:
             if self.end.offset:
                 self._seek(file, path)
@@ -87,11 +132,10 @@ class ChainReader:
                 if place is None:
                     self.torn = self._tear(file, path, line)
                     return
-                record = Record(_body(line, path, place), place)
                 if self.torn is not None:
-                    self._check_link(record, path)
+                    self._check_link(_body(line, path, place), path)
                 self.end = place
-                yield record
+                yield line, path, place
 
     def _seek(self, file: BinaryIO, path: Path) -> None:
         """Go to `since`, if the record that ends there is the one that is meant."""
@@ -103,9 +147,9 @@ class ChainReader:
                 "right one, move .state.json and .state.json.bak aside to have the state rebuilt from it"
             )
 
-    def _check_link(self, record: Record, path: Path) -> None:
+    def _check_link(self, body: Mapping[str, Any], path: Path) -> None:
         """See that the first record of a file says how the file before it ended."""
-        if self.torn is not None and record.body.get("segment") != self.torn.as_json():
+        if self.torn is not None and body.get("segment") != self.torn.as_json():
             raise StateUnusable(f"{path} does not say how {self.torn.segment} ended: one was exchanged. {_WAYS_OUT}")
         self.torn = None
 
@@ -127,14 +171,7 @@ class ChainReader:
             digest.update(chunk)
             length += len(chunk)
             chunk = file.read(_CHUNK_BYTES)
-        return Torn(
-            segment=segment_path(self._path, self.end.segment).name,
-            valid_bytes=self.end.offset,
-            last_seq=self.end.seq,
-            last_hash=self.end.hash,
-            torn_bytes=length,
-            torn_sha256=digest.hexdigest(),
-        )
+        return ended_at(self._path, self.end, torn_bytes=length, torn_sha256=digest.hexdigest())
 
 
 def start_of_last_file(path: Path) -> Place:

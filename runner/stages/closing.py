@@ -43,6 +43,9 @@ def store_and_audit(cycle: Cycle, desk: Desk) -> Status:
     cycle.total_seconds = desk.clock.monotonic() - cycle.began
     status = status_of(cycle)
     desk.metrics.count(cycle, status, standing)
+    ended = desk.audit.end_if_full()
+    if ended is not None:
+        desk.audit_segment.append(ended)
     line = audit_line(
         cycle,
         desk.run,

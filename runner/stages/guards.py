@@ -24,12 +24,21 @@ _SEVERITIES = {
 }
 
 
-def guard(cycle: Cycle, desk: Desk) -> None:
-    """Check what must hold before anything is done: our lock, the clock, the configuration on disk, the kill switch."""
+def must_own_lock(desk: Desk) -> None:
+    """
+    See that the data directory is still ours, before the cycle's first record goes into it (L14).
+
+    Raises:
+        AlreadyRunning
+    """
     if not desk.lock.is_ours():
         raise AlreadyRunning(
             "the lock file, or its directory, was removed or replaced while running: another process may own it"
         )
+
+
+def guard(cycle: Cycle, desk: Desk) -> None:
+    """Check what must hold before anything is done: the clock, the configuration on disk, the kill switch."""
     desk.watch_until(cycle.began + desk.settings.app.loop.cycle_deadline_seconds)
     _measure_clock_jump(desk)
     _notice_config_drift(desk)

@@ -103,6 +103,7 @@ def standing(cycle: Cycle, desk: Desk) -> Standing:
 def observation(cycle: Cycle, desk: Desk) -> Observation:
     """Return what the breakers are judged on; None where this cycle could not tell."""
     ledger, memory, health, now = desk.book.ledger, desk.memory, desk.health, desk.clock.now()
+    room = desk.disk_room()
     worth = equity(ledger, cycle.quotes, desk.settings.universe.quote_currencies)
     return Observation(
         api_errors_in_a_row=health.consecutive_errors,
@@ -118,6 +119,7 @@ def observation(cycle: Cycle, desk: Desk) -> Observation:
         mismatch_cycles=None if cycle.reconciled is None else memory.mismatch_cycles,
         is_first_cycle_of_run=memory.cycles_done == 0,
         clock_jump_seconds=memory.clock_jump_seconds,
-        free_disk_mb=desk.free_disk_mb(),
+        free_disk_mb=room.free_mb,
+        free_inodes=room.free_inodes,
         clock_skew_seconds=desk.clock_skew(),
     )

@@ -29,7 +29,8 @@ class Outside:
 
     `account` tells apart what must not be mixed in one data directory; `is_virtual`: time passes only in waits;
     `ends_at`: when the data of a replay end; `note` says in words what the venue is. `opening` is asked once, by a new
-    ledger. `owner_shares_account`: others may keep money and coins in the same account.
+    ledger. `owner_shares_account`: others may keep money and coins in the same account. `is_durable`: records are
+    synced to the disk also in virtual time.
 
     `watch_until` tells the venue the moment, of the clock's `monotonic`, at which the present cycle's questions end.
     `health` is set when the transport counts every request itself; else the wiring counts the calls of the ports.
@@ -52,4 +53,5 @@ class Outside:
     clock_skew: Callable[[], float] | None = None
     rate_limit_use: Callable[[], Mapping[str, float]] | None = None
     redact: Callable[[str], str] | None = None
+    is_durable: bool = False
     close: Callable[[], None] = lambda: None

@@ -47,10 +47,10 @@ def test_a_journal_record_that_does_not_fit_ends_the_run_before_its_cycle(bot: B
     assert check(bot.audit_file, bot.config_dir).violations == []
 
 
-def test_not_even_room_for_the_first_line_ends_the_run_with_the_same_words(bot: Bot) -> None:
+def test_not_even_room_for_the_emergency_file_ends_the_run_with_the_same_words(bot: Bot) -> None:
     done = bot.run([*REHEARSAL, "--loop"], command=_limited(1_500))
 
-    _is_out_of_space(bot, done, bot.audit_file)
+    _is_out_of_space(bot, done, bot.data / "emergency.bin")
     assert bot.run([*REHEARSAL, "--cycles", "3"]).code == 0
     _has_one_line_per_cycle(bot)
     assert check(bot.audit_file, bot.config_dir).violations == []

@@ -17,6 +17,7 @@ LIMITS = Limits(
     risk=make_risk_limits(),
     min_eligible_products=2,
     min_free_disk_mb=200,
+    min_free_inodes=1000,
     halting_skew_seconds=30,
 )
 CALM = Observation(
@@ -35,6 +36,7 @@ CALM = Observation(
     clock_jump_seconds=0.0,
     clock_skew_seconds=0.2,
     free_disk_mb=5000,
+    free_inodes=100_000,
 )
 NAN = Decimal("NaN")
 States = Mapping[Breaker, BreakerState]
@@ -80,6 +82,8 @@ TRIPS: list[tuple[Breaker, dict[str, object], dict[str, object]]] = [
     (Breaker.CLOCK_SKEW, {"clock_skew_seconds": None}, {"clock_skew_seconds": float("inf")}),
     (Breaker.DISK_SPACE, {"free_disk_mb": 200}, {"free_disk_mb": 199}),
     (Breaker.DISK_SPACE, {}, {"free_disk_mb": None}),
+    (Breaker.DISK_SPACE, {"free_inodes": 1000}, {"free_inodes": 999}),
+    (Breaker.DISK_SPACE, {}, {"free_inodes": None}),
 ]
 
 

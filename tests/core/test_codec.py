@@ -13,7 +13,7 @@ from core.model.codec import decode, decode_event, encode, encode_event
 from core.model.guards import Breaker, BreakerState, TradingState
 from core.model.market import ProductId
 from core.model.orders import LotId, Outcome, Side
-from core.model.records import EVENT_TYPES, BreakerChanged, CancelRequested, Event, LookedUp, RunStopped, Sent
+from core.model.records import EVENT_TYPES, BreakerChanged, CancelRequested, Event, LookedUp, Noted, RunStopped, Sent
 from tests.builders import BTC, NOON
 from tests.event_builders import (
     make_cash_flow,
@@ -84,6 +84,7 @@ EVENTS: list[Event] = [
     CancelRequested(at=NOON, client_order_id=make_intent().order.client_order_id),
     make_closed(),
     BreakerChanged(at=NOON, breaker=Breaker.DAILY_STOP, state=STATE),
+    Noted(at=NOON, code="older_snapshot_used", text="x"),
 ]
 
 

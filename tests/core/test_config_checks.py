@@ -104,6 +104,7 @@ ROWS = [
     one("FEES_SWAPPED", EXECUTION + "maker_fee_bps", 91, 90),
     one("POLL_OVER_TTL", EXECUTION + "poll_interval_seconds", 9, 8),
     one("DEADLINE_OVER_INTERVAL", "app.loop.cycle_deadline_seconds", 60, 59),
+    one("AUDIT_FILE_BELOW_A_DAY", "app.records.audit_max_bytes", 1440 * 4096 - 1, 1440 * 4096),
     one("MAKER_TTL_OVER_DEADLINE", EXECUTION + "maker_ttl_seconds", 15, 14),
     Row(
         "MAKER_TTL_OVER_DEADLINE",

@@ -51,11 +51,11 @@ def contents(data_dir: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in sorted(data_dir.iterdir())}
 
 
-def test_an_empty_directory_gives_an_empty_ledger_and_no_file_yet(tmp_path: Path) -> None:
+def test_an_empty_directory_gives_an_empty_ledger_and_no_records_yet(tmp_path: Path) -> None:
     recovered = start(tmp_path)
 
     assert (recovered.ledger, recovered.facts) == (Ledger(), ("a new data directory",))
-    assert contents(tmp_path) == {}
+    assert contents(tmp_path) == {"emergency.bin": bytes(65536)}
 
 
 @pytest.mark.parametrize("snapshot_after", [None, *range(1, len(HISTORY) + 1)])
@@ -65,6 +65,26 @@ def test_the_ledger_is_the_fold_of_the_journal_wherever_the_snapshot_was_taken(
     make_history(tmp_path, snapshot_after=snapshot_after)
 
     assert start(tmp_path).ledger == fold(Ledger(), HISTORY)
+
+
+@pytest.mark.parametrize("older", range(1, len(HISTORY)))
+def test_an_older_generation_with_the_journal_after_it_gives_the_same_ledger(tmp_path: Path, older: int) -> None:
+    make_history(tmp_path, snapshot_after=older)
+    newest = start(tmp_path)
+    StateStore(tmp_path, synced=True).save(newest.ledger, newest.journal.synced_place())
+    newest.journal.close()
+    state = tmp_path / ".state.json"
+    state.write_bytes(state.read_bytes()[:-9])
+
+    recovered = start(tmp_path)
+
+    assert recovered.ledger == newest.ledger == fold(Ledger(), HISTORY)
+    assert [finding.code for finding in recovered.findings] == ["older_snapshot_used"]
+    assert f"of seq {older}," in recovered.findings[0].text
+    assert state.exists()
+    recovered.put_aside()
+    assert not state.exists()
+    assert start(tmp_path).findings == ()
 
 
 def test_what_happened_is_told(tmp_path: Path) -> None:
@@ -78,7 +98,7 @@ def test_what_happened_is_told(tmp_path: Path) -> None:
     assert facts == (
         f"{len(HISTORY) - 4} records after the snapshot were folded",
         f"4 torn bytes after seq {len(HISTORY)}: the file is kept as journal.000001.jsonl, a new one begins",
-        "an interrupted snapshot was removed",
+        "left behind by an interrupted write, and removed: .state.json.tmp",
     )
 
 

@@ -34,6 +34,10 @@ EFFECTS = (
     "sync_directory",
     "rename",
     "remove_if_there",
+    "create_in_place",
+    "open_in_place",
+    "reserve",
+    "write_at",
 )
 
 

@@ -40,7 +40,7 @@ class Stage:
     One data directory, played on as often as a test likes.
 
     `broker` may put something between bot and account; `clock_skew` is what the venue's clock shows ours to be ahead,
-    None where the venue has none.
+    None where the venue has none. `is_durable`: records are synced and read back, as in real time.
     """
 
     folder: Path
@@ -48,6 +48,7 @@ class Stage:
     market: ScriptedMarket
     broker: WrapBroker | None = None
     clock_skew: float | None = None
+    is_durable: bool = False
 
     @property
     def data(self) -> Path:
@@ -123,6 +124,7 @@ class Stage:
             opening=paper_opening(configuration.settings, self.market),
             account="paper-scripted",
             is_virtual=True,
+            is_durable=self.is_durable,
             ends_at=None,
             note="scripted by a test",
             clock_skew=None if self.clock_skew is None else lambda: cast(float, self.clock_skew),

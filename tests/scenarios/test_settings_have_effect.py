@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from core.model.guards import DiskRoom
 from core.model.orders import OrderType
 from core.ports import Broker, Clock
 from tests.fakes.faulty_broker import FaultyBroker
@@ -58,8 +59,12 @@ def test_an_alert_is_repeated_only_after_the_window(tmp_path: Path) -> None:
     assert len(stage.alerts("account_differs")) == 3
 
 
-def test_too_little_free_disk_stops_entries(tmp_path: Path) -> None:
-    stage = set_stage(tmp_path, {"app.loop.min_free_disk_mb": 1_000_000})
+@pytest.mark.parametrize("figures", [DiskRoom(199, 10**6), DiskRoom(10**6, 999), DiskRoom(None, None)])
+def test_too_little_room_on_the_disk_stops_entries(
+    tmp_path: Path, figures: DiskRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.wiring.disk_room", lambda *_folders: figures)
+    stage = set_stage(tmp_path)
     stage.buy_one(ETH)
 
     lines = stage.play(4)
