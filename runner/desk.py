@@ -14,7 +14,7 @@ from core.model.market import Product, ProductId
 from core.model.orders import LotId
 from core.model.portfolio import Lot
 from core.model.signals import Features
-from core.ports import Broker, Clock, KillCommand, KillSwitch, MarketData, Notifier, RecordLog, Severity
+from core.ports import Broker, Clock, KillCommand, KillSwitch, MarketData, Notifier, Position, Severity
 from core.settings import ProtectionKind, Settings
 from core.universe import Universe
 from core.valuation import fresh_quotes
@@ -27,6 +27,7 @@ from runner.market_watch import MarketWatch
 from runner.metrics import Metrics
 from runner.orders.planned import Planned, Planning
 from runner.reconcile import Reconciler
+from runner.records.merkle import Anchor
 from runner.schedule import MinuteGrid
 
 
@@ -48,6 +49,16 @@ class OrderDesk(Protocol):
     def why_unguarded(self, lot: Lot) -> str | None: ...
 
     def take_unprotected_seconds(self) -> float: ...
+
+
+class AuditLog(Protocol):
+    """The audit, and the anchor of what it holds: what a heartbeat carries away."""
+
+    def append(self, body: Mapping[str, object], *, durable: bool) -> Position: ...
+
+    def anchor(self) -> Anchor | None: ...
+
+    def write_anchor(self) -> None: ...
 
 
 class Lock(Protocol):
@@ -114,7 +125,7 @@ class Desk:
     free_disk_mb: Callable[[], int | None]
     notifier: Notifier
     metrics: Metrics
-    audit: RecordLog
+    audit: AuditLog
     audit_segment: list[Json]
     save_snapshot: Callable[[], None]
     log: logging.Logger
