@@ -26,7 +26,7 @@ from runner.adapters.process_facts import free_disk_mb, rss_mb
 from runner.adapters.record_file import OpenedAudit, open_audit
 from runner.adapters.state_store import STATE_NAME, StateStore
 from runner.api_health import ApiHealth, MeasuredBroker, MeasuredMarket
-from runner.audit_line import RunFacts
+from runner.audit_line import AUDIT_NAME, RunFacts
 from runner.audit_sections import Json
 from runner.banner import BannerFacts, banner
 from runner.bookkeeper import Bookkeeper
@@ -51,8 +51,6 @@ from runner.shadow_executor import ShadowExecutor
 from runner.terminal import say
 from runner.venues.choice import open_outside
 from runner.venues.outside import Outside
-
-AUDIT_NAME = "247trader-v2_audit.jsonl"
 
 FAR_AHEAD = timedelta(hours=1)
 """A clock that was set back by less is waited for."""

@@ -22,7 +22,7 @@ from runner.records.reader import ended_segments, segment_path
 from tools.audit.findings import At, Findings
 
 OnProgress = Callable[[int], None]
-OnRecord = Callable[[int, str, Tree], None]
+OnRecord = Callable[[Tree], None]
 
 _CHUNK_BYTES = 1 << 16
 _PROGRESS_LINES = 4096
@@ -97,15 +97,16 @@ class ChainCheck:
     Iterate over the lines of a chain; what is wrong with it goes to `findings`.
 
     `records`, `bytes`: how much was read. `seq`, `hash`: of the last record. `open_bytes`: what came after it, a line
-    that is being written or was torn by a crash and will be named by the next start. `on_record` is called with the
-    tree after each sound record, where one is asked for.
+    that is being written or was torn by a crash and will be named by the next start. `is_afresh`: somebody emptied it,
+    and a new chain began. `tree` grows with each sound record where one is set, and is shown to `on_record`.
     """
 
     def __init__(self, chain: OpenedChain, findings: Findings, advance: OnProgress = lambda _bytes: None) -> None:
         self.records = self.bytes = self.seq = self.open_bytes = 0
         self.hash = NO_HASH
         self.tree: Tree | None = None
-        self.on_record: OnRecord = lambda _seq, _hash, _tree: None
+        self.on_record: OnRecord | None = None
+        self.is_afresh = False
         self._chain = chain
         self._findings = findings
         self._advance = advance
@@ -155,7 +156,8 @@ class ChainCheck:
         self.records += 1
         if self.tree is not None:
             self.tree.add(digest)
-            self.on_record(self.seq, digest, self.tree)
+            if self.on_record is not None:
+                self.on_record(self.tree)
 
     def _begin_file(self, path: Path, raw: bytes, digest: str, *, is_next: bool) -> bool:
         """Hold the first line of a file against how the one before ended; return whether it is the next record."""
@@ -163,8 +165,9 @@ class ChainCheck:
         named = segment if isinstance(segment, dict) else {}
         torn, self._torn = self._torn, None
         begins = raw.endswith(b',"seq":1,"prev":"%b"%b' % (NO_HASH.encode("ascii"), seal_of(digest)))
-        if begins and self.seq and "begun_afresh" in named:
-            self._findings.note(f"{path}: begun afresh after seq {self.seq}: {named['begun_afresh']}")
+        if begins and "begun_afresh" in named:
+            self._findings.note(f"{path}: a new chain begins here: {named['begun_afresh']}")
+            self.is_afresh = True
             self.seq, self.hash = 0, NO_HASH
             self.tree = None if self.tree is None else Tree()
             return True
