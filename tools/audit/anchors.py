@@ -132,11 +132,11 @@ class AnchorCheck:
             anchor, at = item.anchor, At(findings=self._findings, file=item.file, line=item.line, seq=item.anchor.size)
             if item in self._other_root:
                 at.report("anchor", f"root {self._other_root[item][:16]}: records were changed", anchor.root[:16])
+            elif item.is_local and is_afresh and anchor.first != self._firsts[-1]:
+                former += 1
             elif anchor.first in ("", *self._firsts):
                 found = f"the {anchor.chain} ends at record {last_seq}: it was cut off"
                 at.report("anchor", found, f"at least {anchor.size} records")
-            elif item.is_local and is_afresh:
-                former += 1
             else:
                 found = f"the {anchor.chain} begins with record {', '.join(self._firsts) or 'none'}"
                 at.report("anchor", found, f"record {anchor.first}: it is another log")

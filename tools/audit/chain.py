@@ -111,11 +111,13 @@ class ChainCheck:
         self._findings = findings
         self._advance = advance
         self._torn: Torn | None = None
+        self._follows_gap = False
 
     def __iter__(self) -> Iterator[Line]:
         for path, file, size in self._chain.files():
             if file is None:
                 self._at(path, 0).report("file_missing", "later files of its chain are there", "the file")
+                self._follows_gap = True
             else:
                 yield from self._lines_of(path, file, size)
 
@@ -164,6 +166,7 @@ class ChainCheck:
         segment = (json_object(raw) or {}).get("segment")
         named = segment if isinstance(segment, dict) else {}
         torn, self._torn = self._torn, None
+        follows_gap, self._follows_gap = self._follows_gap, False
         begins = raw.endswith(b',"seq":1,"prev":"%b"%b' % (NO_HASH.encode("ascii"), seal_of(digest)))
         if begins and "begun_afresh" in named:
             self._findings.note(f"{path}: a new chain begins here: {named['begun_afresh']}")
@@ -174,7 +177,7 @@ class ChainCheck:
         if torn is not None and named != torn.as_json():
             expected = f"{torn.torn_bytes} torn bytes after byte {torn.valid_bytes} to be named"
             self._at(path, 1).report("segment", f"it does not say how {torn.segment} ended: {segment}", expected)
-        elif torn is None and named.get("torn_bytes"):
+        elif torn is None and named.get("torn_bytes") and not follows_gap:
             expected = f"{named['torn_bytes']} torn bytes there"
             self._at(path, 1).report("segment", f"{named.get('segment')} ends with a whole record", expected)
         return is_next

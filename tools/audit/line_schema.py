@@ -1,5 +1,5 @@
 """
-The audit schema as compiled checks: some thirty times faster than jsonschema, and the same answer.
+The audit schema as compiled checks: some twenty times faster than jsonschema, and the same answer.
 
 Only the keywords that config/schemas/audit.schema.json uses are known; any other is refused when compiling, and a test
 holds the two against each other on thousands of damaged lines. What is wrong with a line is told by jsonschema itself.
@@ -49,17 +49,18 @@ def compile_check(schema: Schema) -> Check:
     unknown = schema.keys() - _KEYWORDS - _COMMENTS
     if unknown:
         raise ValueError(f"the audit schema uses {sorted(unknown)}: teach tools/audit/line_schema.py these keywords")
+    if sum((bool(schema.keys() & _OBJECT_KEYWORDS), "pattern" in schema, "items" in schema)) > 1:
+        raise ValueError("the audit schema looks into two types at one place: part it, or teach line_schema.py")
     checks = [make(schema) for keyword, make in _MAKERS if keyword in schema]
     if schema.keys() & _OBJECT_KEYWORDS:
-        checks.append(_object_check(schema))
-    if not checks:
-        return _anything
-    if len(checks) == 1:
-        return checks[0]
-    if len(checks) == 2:
-        return _both(*checks)
-    first, *others = checks
-    return _both(first, _both(*others) if len(others) == 2 else _all_of(others))
+        checks.insert(0, _object_check(schema))
+    elif "pattern" in schema:
+        checks.insert(0, _pattern_check(schema))
+    elif "items" in schema:
+        checks.insert(0, _items_check(schema))
+    elif "type" in schema:
+        checks.insert(0, _type_check(schema))
+    return _all_of(checks)
 
 
 def explain(schema: Schema, value: object) -> str:
@@ -74,15 +75,16 @@ def _anything(_value: Any) -> bool:
     return True
 
 
-def _both(one: Check, other: Check) -> Check:
+def _all_of(checks: list[Check]) -> Check:
+    if not checks:
+        return _anything
+    if len(checks) == 1:
+        return checks[0]
+    one, other = checks[0], _all_of(checks[1:])
     return lambda value: one(value) and other(value)
 
 
-def _all_of(checks: list[Check]) -> Check:
-    return lambda value: all(check(value) for check in checks)
-
-
-# --- keywords ---------------------------------------------------------------------------------------------------------
+# --- keywords; those that look into a value of one type judge its type on the way -------------------------------------
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "object": (dict,),
@@ -101,12 +103,26 @@ def _type_check(schema: Schema) -> Check:
     types = frozenset(kind for name in names for kind in _TYPES[name])
     if "integer" in names and "number" not in names:
         return lambda value: type(value) in types or (type(value) is float and value.is_integer())
+    if len(types) == 1:
+        (kind,) = types
+        return lambda value: type(value) is kind
     return lambda value: type(value) in types
 
 
+def _other_types(schema: Schema) -> Check:
+    """Return what judges a value that is not of the type which a keyword looks into."""
+    return _type_check(schema) if "type" in schema else _anything
+
+
+def _own_type(schema: Schema, name: str) -> None:
+    if "type" in schema and name not in schema["type"]:
+        raise ValueError(f"the audit schema has a keyword for {name} where the type is {schema['type']}")
+
+
 def _pattern_check(schema: Schema) -> Check:
-    search = re.compile(schema["pattern"]).search
-    return lambda value: type(value) is not str or search(value) is not None
+    _own_type(schema, "string")
+    search, other = re.compile(schema["pattern"]).search, _other_types(schema)
+    return lambda value: search(value) is not None if type(value) is str else other(value)
 
 
 def _minimum_check(schema: Schema) -> Check:
@@ -132,8 +148,18 @@ def _one_of(allowed: list[Any]) -> Check:
 
 
 def _items_check(schema: Schema) -> Check:
-    check = compile_check(schema["items"])
-    return lambda value: type(value) is not list or all(map(check, value))
+    _own_type(schema, "array")
+    check, other = compile_check(schema["items"]), _other_types(schema)
+
+    def check_items(value: Any) -> bool:
+        if type(value) is not list:
+            return other(value)
+        for item in value:  # noqa: SIM110 - all() with a generator takes twice as long
+            if not check(item):
+                return False
+        return True
+
+    return check_items
 
 
 def _min_items_check(schema: Schema) -> Check:
@@ -147,12 +173,9 @@ def _max_items_check(schema: Schema) -> Check:
 
 
 _MAKERS: tuple[tuple[str, Callable[[Schema], Check]], ...] = (
-    ("type", _type_check),
     ("enum", _enum_check),
     ("const", _const_check),
-    ("pattern", _pattern_check),
     ("minimum", _minimum_check),
-    ("items", _items_check),
     ("minItems", _min_items_check),
     ("maxItems", _max_items_check),
 )
@@ -160,21 +183,22 @@ _OBJECT_KEYWORDS = {"properties", "required", "additionalProperties"}
 
 
 def _object_check(schema: Schema) -> Check:
+    _own_type(schema, "object")
     named = {name: compile_check(item) for name, item in schema.get("properties", {}).items()}
     required = frozenset(schema.get("required", ()))
     beyond = schema.get("additionalProperties", True)
-    other = compile_check(beyond) if isinstance(beyond, dict) else (_anything if beyond else None)
-    find = named.get
+    unknown = compile_check(beyond) if isinstance(beyond, dict) else (_anything if beyond else None)
+    find, other = named.get, _other_types(schema)
 
-    def check(value: Any) -> bool:
+    def check_object(value: Any) -> bool:
         if type(value) is not dict:
-            return True
-        if not required <= value.keys():
+            return other(value)
+        if required and not required <= value.keys():
             return False
         for name, item in value.items():
-            one = find(name, other)
+            one = find(name, unknown)
             if one is None or not one(item):
                 return False
         return True
 
-    return check
+    return check_object

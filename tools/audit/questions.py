@@ -4,8 +4,9 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import chain, islice
 from typing import Any
 
 from runner.audit_line import AUDIT_NAME
@@ -13,6 +14,8 @@ from runner.progress import show_bytes
 from tools.audit.answers import Row, by_day, count_reasons, fills, hash_changes, latencies, totals
 from tools.audit.chain import OpenedChain, Unreadable
 from tools.audit.members import Asked, LineReader
+
+ALIGNED_ROWS = 500
 
 Answer = Callable[[LineReader], Any]
 
@@ -53,12 +56,12 @@ def _moment(text: str) -> str:
 
 def _ask(options: argparse.Namespace) -> int:
     path = options.logs_dir / AUDIT_NAME
-    chain = OpenedChain(path)
-    if not chain.is_there:
+    opened = OpenedChain(path)
+    if not opened.is_there:
         raise Unreadable(f"{path} is not there; name the logs directory of the bot with --logs-dir")
     asked = Asked(since=options.since or "", until=options.until or "", run=options.run)
-    with show_bytes("read", chain.size) as advance:
-        reader = LineReader(chain, asked, advance)
+    with show_bytes("read", opened.size) as advance:
+        reader = LineReader(opened, asked, advance)
         answer = options.answer(reader)
         is_csv = getattr(options, "csv", False)
         if isinstance(answer, dict):
@@ -69,8 +72,9 @@ def _ask(options: argparse.Namespace) -> int:
             for row in answer:
                 _print(json.dumps(row))
         else:
-            _print("\n".join(_table(list(answer))))
-    chain.close()
+            for line in _table(iter(answer)):
+                _print(line)
+    opened.close()
     if reader.strange:
         sys.stderr.write(
             f"tools.audit: {reader.strange} lines are no audit lines and were left out; "
@@ -102,20 +106,22 @@ def _sections(answer: dict[str, Any]) -> Iterable[str]:
         yield from (f"  {count:>{width}}  {key}" for key, count in value.items())
 
 
-def _table(rows: Sequence[Row]) -> Iterable[str]:
-    """Align columns: numbers and amounts to the right."""
-    if not rows:
-        return ["nothing"]
-    cells = [[str(name) for name in rows[0]], *([_cell(value) for value in row.values()] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    right = [_is_number(cell) for cell in cells[1]]
-    return [
-        "  ".join(
+def _table(rows: Iterator[Row]) -> Iterable[str]:
+    """Align columns, numbers and amounts to the right, as wide as the first rows need; the others just follow."""
+    first = list(islice(rows, ALIGNED_ROWS))
+    if not first:
+        yield "nothing"
+        return
+    head = list(first[0])
+    cells = [[_cell(value) for value in row.values()] for row in first]
+    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    right = [_is_number(cell) for cell in cells[0]]
+    later = ([_cell(value) for value in row.values()] for row in rows)
+    for line in chain([head], cells, later):
+        yield "  ".join(
             cell.rjust(width) if to_right else cell.ljust(width)
             for cell, width, to_right in zip(line, widths, right, strict=True)
         ).rstrip()
-        for line in cells
-    ]
 
 
 def _cell(value: object) -> str:
