@@ -2,9 +2,8 @@
 Verify a bot's records with nothing of the bot: `python verify_alone.py DIR...`, from anywhere, on any machine.
 
 One file, standard library only. From journal and audit alone it recomputes hash chains, the life of every order, cash,
-positions, fees and realised profit, and holds every audit line against them. It shares no code with the bot, so that
-one mistake cannot hide in both. DIR: the data and the logs directory, or one with copies of their files. Ends with 0
-(everything holds), 1 (something does not, one line each) or 2 (wrong use, or unreadable).
+positions, fees and realised profit, and holds every audit line against them; no mistake can hide in both. DIR: data and
+logs, or one with copies of their files. Ends with 0 (all holds), 1 (one line for each thing that does not) or 2.
 
 A record is a line `{...,"seq":N,"prev":"<64 hex>","hash":"<64 hex>"}`: `hash` is the SHA-256 of all bytes before
 `,"hash"`, `prev` the hash before it, 64 zeros for the first. The files of a chain are `stem.000001.jsonl`, ... and
@@ -48,10 +47,11 @@ def records(path: Path, report: Report) -> Iterator[tuple[str, Json, str]]:
                     continue
                 body: Json = json.loads(raw)
                 named = body.get("segment") or {}
-                if bad and not (number == 1 and named.get("torn_sha256") == bad_hash.hexdigest()):
+                if number == 1 and "begun_afresh" in named:
+                    seq, prev = 0, NO_HASH
+                elif bad and not (number == 1 and named.get("torn_sha256") == bad_hash.hexdigest()):
                     report(place, f"{bad} bytes before it are no record, and it does not say so")
                 bad, bad_hash = 0, hashlib.sha256()
-                seq, prev = (0, NO_HASH) if number == 1 and "begun_afresh" in named else (seq, prev)
                 if (body["seq"], body["prev"]) != (seq + 1, prev):
                     report(place, f"seq {body['seq']} after {body['prev'][:16]}, expected {seq + 1} after {prev[:16]}")
                 seq, prev = body["seq"], body["hash"]

@@ -127,7 +127,8 @@ class ChainCheck:
             pass
 
     def _lines_of(self, path: Path, file: BinaryIO, size: int) -> Iterator[Line]:
-        number = offset = told = 0
+        number = offset = 0
+        bytes_before = self.bytes
         while raw := file.readline(min(RECORD_BYTES_MAX + 1, size - offset)):
             number += 1
             offset += len(raw)
@@ -139,15 +140,15 @@ class ChainCheck:
                 break
             if number == 1:
                 is_next = self._begin_file(path, raw, digest, is_next=is_next)
+            if not is_next and not raw.endswith(b"\n"):
+                offset += _skip_line(file, size - offset)
+            self.bytes = bytes_before + offset
             if is_next:
                 self._count(digest)
                 yield Line(path, number, raw, self.seq, digest, is_sound=True)
             else:
-                offset += 0 if raw.endswith(b"\n") else _skip_line(file, size - offset)
                 self._report(path, number, raw, digest)
                 yield Line(path, number, raw, self.seq, self.hash, is_sound=False)
-            self.bytes += offset - told
-            told = offset
             if not number % _PROGRESS_LINES:
                 self._advance(self.bytes)
         self._advance(self.bytes)

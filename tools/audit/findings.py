@@ -36,16 +36,17 @@ class Finding:
 
 @dataclass(slots=True)
 class Findings:
-    """Count everything, show the first `SHOWN_MAX` as they come; `notes` are facts that are no faults."""
+    """Count everything, show the first `shown_max` as they come; `notes` are facts that are no faults."""
 
     show: Callable[[Finding], None] = lambda _finding: None
+    shown_max: int = SHOWN_MAX
     count: int = 0
     shown: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def add(self, finding: Finding) -> None:
         self.count += 1
-        if len(self.shown) < SHOWN_MAX:
+        if len(self.shown) < self.shown_max:
             self.shown.append(finding)
             self.show(finding)
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,12 @@ from typing import Any
 import pytest
 
 from tests.config_files import ROOT
-from tests.program_runs import SIMULATED_DAY, Line, Run, run_program
+from tests.program_runs import SIMULATED_DAY, Line, Run
 from tests.scenarios.stage import ETH, set_stage
+from tests.sealed_records import ANCHORS, AUDIT, JOURNAL, NO_HASH, Records, reseal
 from tools.audit.__main__ import main
 
-AUDIT, JOURNAL, ANCHORS = "247trader-v2_audit.jsonl", "journal.jsonl", "247trader-v2_anchors.jsonl"
-NO_HASH = "0" * 64
 CYCLES = 150
-
-Records = list[dict[str, Any]]
 
 
 class Copy:
@@ -40,33 +38,8 @@ class Copy:
     def arguments(self) -> list[str]:
         return ["--logs-dir", str(self.folder / "logs"), "--data-dir", str(self.folder / "data")]
 
-    def reseal(self, path: Path, edit: Callable[[Records], object]) -> None:
-        """Change records and seal all of them anew: only their content can give it away."""
-        records = [json.loads(line) for line in path.read_bytes().splitlines()]
-        edit(records)
-        path.write_bytes(sealed(records))
-
     def lines(self) -> list[Line]:
         return [json.loads(line) for line in self.audit.read_bytes().splitlines()]
-
-
-def sealed(records: Records) -> bytes:
-    prev, raw = NO_HASH, b""
-    for seq, record in enumerate(records, 1):
-        body = {key: value for key, value in record.items() if key not in ("seq", "prev", "hash")}
-        text = json.dumps(body, sort_keys=True, separators=(",", ":"))
-        start = f'{text[:-1]},"seq":{seq},"prev":"{prev}"'.encode()
-        prev = hashlib.sha256(start).hexdigest()
-        raw += start + f',"hash":"{prev}"}}\n'.encode()
-    return raw
-
-
-@pytest.fixture(scope="module")
-def short_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Some hours with trades, ended and begun again in between."""
-    folder = tmp_path_factory.mktemp("short")
-    run_program(folder, [*SIMULATED_DAY, "--cycles", str(CYCLES - 30)])
-    return run_program(folder, [*SIMULATED_DAY, "--cycles", "30"])
 
 
 @pytest.fixture
@@ -194,12 +167,12 @@ def test_a_half_written_last_line_is_an_open_end_and_no_damage(copy: Copy, capsy
 def test_a_loop_that_is_writing_is_verified_again_and_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folders = ["--data-dir", str(tmp_path / "data"), "--logs-dir", str(tmp_path / "logs")]
     loop = subprocess.Popen(
-        [sys.executable, "-m", "runner.main_loop", *SIMULATED_DAY, "--cycles", "500", *folders],
+        [sys.executable, "-m", "runner.main_loop", *SIMULATED_DAY, "--cycles", "300", *folders],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stdin=subprocess.DEVNULL,
     )
-    seen = []
+    seen: list[dict[str, Any] | None] = []
     try:
         while loop.poll() is None:
             code = main(["verify", "--json", *folders])
@@ -208,6 +181,7 @@ def test_a_loop_that_is_writing_is_verified_again_and_again(tmp_path: Path, caps
                 continue  # it has not begun to write
             assert code == 0, printed
             seen.append(json.loads(printed.out)["audit"])
+            time.sleep(0.1)
     finally:
         loop.kill()
         loop.wait()
@@ -269,7 +243,7 @@ AUDIT_EDITS: dict[str, Callable[[Records], object]] = {
 @pytest.mark.parametrize("name", AUDIT_EDITS)
 def test_a_line_that_tells_another_story_is_found(name: str, copy: Copy, capsys: pytest.CaptureFixture[str]) -> None:
     copy.anchors.unlink()
-    copy.reseal(copy.audit, AUDIT_EDITS[name])
+    reseal(copy.audit, AUDIT_EDITS[name])
 
     code, answer = verify(copy, capsys)
 
@@ -292,7 +266,7 @@ JOURNAL_EDITS: dict[str, Callable[[Records], object]] = {
 
 @pytest.mark.parametrize("name", JOURNAL_EDITS)
 def test_a_journal_that_tells_another_story_is_found(name: str, copy: Copy, capsys: pytest.CaptureFixture[str]) -> None:
-    copy.reseal(copy.journal, JOURNAL_EDITS[name])
+    reseal(copy.journal, JOURNAL_EDITS[name])
 
     code, answer = verify(copy, capsys)
 
@@ -457,7 +431,7 @@ def test_a_log_that_was_cut_is_found_out_by_every_anchor_after_the_cut(
 
 def test_a_log_that_was_written_anew_is_found_out(copy: Copy, capsys: pytest.CaptureFixture[str]) -> None:
     """Everything is consistent, hashes and all: only who kept an anchor can know."""
-    copy.reseal(copy.audit, lambda lines: put(lines[2], "alerts", ["x"]))
+    reseal(copy.audit, lambda lines: put(lines[2], "alerts", ["x"]))
 
     code, answer = verify(copy, capsys, "--chain-only")
 
@@ -467,7 +441,7 @@ def test_a_log_that_was_written_anew_is_found_out(copy: Copy, capsys: pytest.Cap
 
 
 def test_an_anchor_of_another_log_is_told_from_a_cut(copy: Copy, capsys: pytest.CaptureFixture[str]) -> None:
-    copy.reseal(copy.audit, lambda lines: put(lines[0], "alerts", ["x"]))
+    reseal(copy.audit, lambda lines: put(lines[0], "alerts", ["x"]))
 
     _, answer = verify(copy, capsys, "--chain-only")
 
