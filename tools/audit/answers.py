@@ -36,10 +36,11 @@ def totals(lines: LineReader) -> Row:
         if reason is not None:
             reasons[reason] += 1
         runs[str(line.word("run_id"))] = None
-        missed += line.get("missed_slots")
+        missed += line.missed_slots()
         alerts.update(line.alerts())
-        if not line.is_null("error"):
-            errors[line.get("error")["type"]] += 1
+        error = line.part("error")
+        if error:
+            errors[error["type"]] += 1
     return {
         "cycles": cycles,
         "from": first,
@@ -58,12 +59,12 @@ def count_reasons(lines: LineReader) -> Row:
     counts: dict[str, Counter[str]] = {name: Counter() for name in names}
     for line in lines:
         counts["cycles"][line.word("no_trade_reason") or "none: it traded"] += 1
-        for item in (line.get("risk") or {}).get("refused", ()):
+        for item in line.part("risk").get("refused", ()):
             counts["refused_by_risk"][item["reason"]] += 1
-        for item in (line.get("proposals") or {}).get("not_made", ()):
+        for item in line.part("proposals").get("not_made", ()):
             counts["ideas_not_made"][item["reason"]] += 1
-        counts["products_excluded"].update((line.get("universe") or {}).get("excluded_reasons", {}))
-        execution = line.get("execution") or {}
+        counts["products_excluded"].update(line.part("universe").get("excluded_reasons", {}))
+        execution = line.part("execution")
         for item in execution.get("not_sent", ()):
             counts["orders_not_sent"][item["reason"]] += 1
         for item in execution.get("orders", ()):
@@ -75,7 +76,7 @@ def latencies(lines: LineReader) -> Iterator[Row]:
     """Yield a row for each stage, exact: lines have seconds to four digits, so there are few distinct values."""
     stages: dict[str, Counter[float]] = {}
     for line in lines:
-        for stage, seconds in line.get("stage_latencies").items():
+        for stage, seconds in line.part("stage_latencies").items():
             stages.setdefault(stage, Counter())[seconds] += 1
     for stage, counter in sorted(stages.items(), key=lambda item: -sum(s * n for s, n in item[1].items())):
         ordered, count = sorted(counter.items()), counter.total()
@@ -117,7 +118,7 @@ def fills(lines: LineReader) -> Iterator[Row]:
     for line in lines:
         if '"fills":[{' not in line.text:
             continue
-        for fill in (line.get("execution") or {}).get("fills", ()):
+        for fill in line.part("execution").get("fills", ()):
             yield {
                 "at": fill["at"],
                 "product": fill["product"],
@@ -148,7 +149,7 @@ def by_day(lines: LineReader) -> Iterator[Row]:
             row = _new_day(day)
         row["cycles"] += 1
         if '"fills":[{' in line.text:
-            row["fills"] += len((line.get("execution") or {}).get("fills", ()))
+            row["fills"] += len(line.part("execution").get("fills", ()))
         last = line
     if last is not None:
         yield from _finished(row, last, before)
@@ -164,7 +165,7 @@ class _Standing:
 
     @classmethod
     def of(cls, line: Members) -> "_Standing":
-        pnl, portfolio = line.get("pnl") or {}, line.get("portfolio") or {}
+        pnl, portfolio = line.part("pnl"), line.part("portfolio")
         return cls(pnl.get("realised", "0"), pnl.get("fees", "0"), portfolio.get("equity"))
 
 

@@ -1,8 +1,9 @@
 """
 Read single members of audit lines, without parsing the rest of them: several times faster than a whole line.
 
-A line is canonical JSON, and the members read here have names that the schema uses once, so `,"name":` is found in one
-place only: inside a string every quote is escaped. A test holds both against the schema and against whole lines.
+A line is canonical JSON. A member that is an object is found by `,"name":{`, one that is text by `,"name":"`: inside a
+string every quote is escaped, and no other object or text in a line has such a name (stages, metrics and codes that
+are called `risk` or `execution` are keys of numbers). Tests hold this against the schema and against whole lines.
 """
 
 import json
@@ -12,32 +13,15 @@ from typing import Any
 
 from tools.audit.chain import OnProgress, OpenedChain
 
-MEMBERS = (
-    "config_hash",
-    "code_hash",
-    "error",
-    "execution",
-    "missed_slots",
-    "mode",
-    "no_trade_reason",
-    "pnl",
-    "portfolio",
-    "proposals",
-    "risk",
-    "run_id",
-    "slot",
-    "stage_latencies",
-    "status",
-    "timestamp",
-    "universe",
-    "venue",
-)
-"""The members that may be asked for; `alerts`, the first one of a line, too."""
+OBJECTS = ("error", "execution", "pnl", "portfolio", "proposals", "risk", "stage_latencies", "universe")
+WORDS = ("code_hash", "config_hash", "mode", "no_trade_reason", "run_id", "status", "timestamp", "venue")
 
 TIME_LENGTH = len("2026-01-05T00:00:00")
 _LINE_BYTES_MAX = 1 << 20
 _PROGRESS_LINES = 4096
-_KEYS = {name: f',"{name}":' for name in MEMBERS}
+_OBJECTS = {name: f',"{name}":{{' for name in OBJECTS}
+_WORDS = {name: f',"{name}":"' for name in WORDS}
+_MISSED = ',"missed_slots":'
 _value_at = json.JSONDecoder().raw_decode
 
 
@@ -49,31 +33,23 @@ class Members:
     def __init__(self, text: str) -> None:
         self.text = text
 
-    def get(self, name: str) -> Any:
-        """
-        Return the value of a member of MEMBERS.
-
-        Raises:
-            ValueError: It is not there.
-        """
-        key = _KEYS[name]
-        place = self.text.rfind(key)
-        if place < 0:
-            raise ValueError(f"there is no {name}")
-        return _value_at(self.text, place + len(key))[0]
+    def part(self, name: str) -> dict[str, Any]:
+        """Return a member of OBJECTS; an empty one for null."""
+        key = _OBJECTS[name]
+        place = self.text.find(key)
+        found: dict[str, Any] = {} if place < 0 else _value_at(self.text, place + len(key) - 1)[0]
+        return found
 
     def word(self, name: str) -> str | None:
-        """Return a member that is text without escapes, or null: faster."""
-        key = _KEYS[name]
-        start = self.text.rfind(key) + len(key)
-        if start < len(key):
-            raise ValueError(f"there is no {name}")
-        if self.text[start] != '"':
-            return None
-        return self.text[start + 1 : self.text.index('"', start + 1)]
+        """Return a member of WORDS, which is text without escapes, or null."""
+        key = _WORDS[name]
+        place = self.text.rfind(key)
+        return None if place < 0 else self.text[place + len(key) : self.text.index('"', place + len(key))]
 
-    def is_null(self, name: str) -> bool:
-        return f"{_KEYS[name]}null" in self.text
+    def missed_slots(self) -> int:
+        place = self.text.rfind(_MISSED) + len(_MISSED)
+        found: int = _value_at(self.text, place)[0]
+        return found
 
     def alerts(self) -> list[str]:
         if self.text.startswith('{"alerts":[],'):
