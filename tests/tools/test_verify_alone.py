@@ -1,6 +1,7 @@
 """The verifier that shares nothing with the bot: what it imports, what it accepts, and what it finds."""
 
 import ast
+import hashlib
 import json
 import shutil
 import subprocess
@@ -148,7 +149,14 @@ def flip(raw: list[bytes]) -> None:
     raw[3] = raw[3].replace(b'"PAPER"', b'"QAPER"') if b'"PAPER"' in raw[3] else raw[3].replace(b"2026", b"2027", 1)
 
 
+def seal_one_anew(raw: list[bytes]) -> None:
+    """Change a line and give it the right hash: the next line tells."""
+    start = raw[3][:-76].replace(b'"2026', b'"2027', 1)
+    raw[3] = start + b',"hash":"%b"}\n' % hashlib.sha256(start).hexdigest().encode()
+
+
 BYTE_EDITS: dict[str, tuple[Callable[[list[bytes]], object], int, str]] = {
+    "a line sealed anew": (seal_one_anew, 1, "expected 5 after"),
     "a byte": (flip, 1, "bytes before it are no record"),
     "a line left out": (lambda raw: raw.pop(3), 1, "expected 4 after"),
     "two lines swapped": (lambda raw: raw.insert(3, raw.pop(4)), 1, "expected 4 after"),

@@ -51,6 +51,18 @@ def test_a_cycle_needs_a_line_when_the_next_had_begun_or_the_run_had_stopped_bef
     assert history.is_whole
 
 
+def test_what_is_written_after_a_chain_was_opened_is_not_looked_at(tmp_path: Path) -> None:
+    path, raw, findings = tmp_path / JOURNAL, sealed([tick(1), mark(1), tick(2), mark(2)]), Findings()
+    half = raw.index(b"\n") + 50
+    path.write_bytes(raw[:half])
+    check = ChainCheck(OpenedChain(path), findings)
+
+    path.write_bytes(raw[:-20])
+    check.run()
+
+    assert (check.records, check.open_bytes, check.bytes, findings.count) == (1, 49, half, 0)
+
+
 def test_a_cycle_that_a_crash_cut_off_is_closed_by_the_next_start_and_is_no_finding(
     short_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
