@@ -12,7 +12,7 @@ from tests.program_runs import Line, Run
 from tools.audit.line_schema import compile_check, explain, load_schema
 
 SCHEMA = load_schema()
-DAMAGED_LINES = 2500
+DAMAGED_LINES = 2000
 VALUES: tuple[Any, ...] = (
     None,
     True,
