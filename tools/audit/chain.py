@@ -137,7 +137,7 @@ class ChainCheck:
             is_next = raw.endswith(link)
             if not is_next and offset == size and not raw.endswith(seal_of(digest)):
                 self._end_inside(path, number, raw, offset)
-                break
+                return
             if number == 1:
                 is_next = self._begin_file(path, raw, digest, is_next=is_next)
             if not is_next and not raw.endswith(b"\n"):
@@ -152,6 +152,8 @@ class ChainCheck:
             if not number % _PROGRESS_LINES:
                 self._advance(self.bytes)
         self._advance(self.bytes)
+        if path != self._chain.path:
+            self._torn = self._ended(path, offset, b"")
 
     def _count(self, digest: str) -> None:
         self.seq += 1
@@ -175,32 +177,34 @@ class ChainCheck:
             self.seq, self.hash = 0, NO_HASH
             self.tree = None if self.tree is None else Tree()
             return True
-        if torn is not None and named != torn.as_json():
-            expected = f"{torn.torn_bytes} torn bytes after byte {torn.valid_bytes} to be named"
+        must_say = torn is not None and (torn.torn_bytes or segment is not None)
+        if torn is not None and must_say and named != torn.as_json() and not follows_gap:
+            expected = f"seq {torn.last_seq} at byte {torn.valid_bytes}, then {torn.torn_bytes} torn bytes"
             self._at(path, 1).report("segment", f"it does not say how {torn.segment} ended: {segment}", expected)
-        elif torn is None and named.get("torn_bytes") and not follows_gap:
-            expected = f"{named['torn_bytes']} torn bytes there"
-            self._at(path, 1).report("segment", f"{named.get('segment')} ends with a whole record", expected)
         return is_next
 
     def _end_inside(self, path: Path, number: int, raw: bytes, offset: int) -> None:
         """Judge a last line that is no whole record: torn by a crash, being written, or damaged."""
         self.bytes += len(raw)
         if path != self._chain.path:
-            self._torn = Torn(
-                segment=path.name,
-                valid_bytes=offset - len(raw),
-                last_seq=self.seq,
-                last_hash=self.hash,
-                torn_bytes=len(raw),
-                torn_sha256=hashlib.sha256(raw).hexdigest(),
-            )
+            self._torn = self._ended(path, offset - len(raw), raw)
         elif raw.endswith(b"\n") or _SEAL_INSIDE.search(raw) or len(raw) > RECORD_BYTES_MAX:
             self._at(path, number, self.seq + 1).report(
                 "last_record", f"{len(raw)} bytes that are no record", "a whole record, or the beginning of one"
             )
         else:
             self.open_bytes = len(raw)
+
+    def _ended(self, path: Path, valid_bytes: int, torn: bytes) -> Torn:
+        """Describe an ended file, as the first record of the next one must."""
+        return Torn(
+            segment=path.name,
+            valid_bytes=valid_bytes,
+            last_seq=self.seq,
+            last_hash=self.hash,
+            torn_bytes=len(torn),
+            torn_sha256=hashlib.sha256(torn).hexdigest(),
+        )
 
     def _report(self, path: Path, number: int, raw: bytes, digest: str) -> None:
         """Say what is wrong with a line, and go by what it says of itself."""
