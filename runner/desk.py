@@ -14,7 +14,7 @@ from core.model.market import Product, ProductId
 from core.model.orders import LotId
 from core.model.portfolio import Lot
 from core.model.signals import Features
-from core.ports import Broker, Clock, KillCommand, KillSwitch, MarketData, Notifier, Position, Severity
+from core.ports import Broker, Clock, KillCommand, KillSwitch, MarketData, Notifier, Position, RecordLog, Severity
 from core.settings import ProtectionKind, Settings
 from core.universe import Universe
 from core.valuation import fresh_quotes
@@ -51,14 +51,14 @@ class OrderDesk(Protocol):
     def take_unprotected_seconds(self) -> float: ...
 
 
-class AuditLog(Protocol):
-    """The audit, and the anchor of what it holds: what a heartbeat carries away."""
+class Anchors(Protocol):
+    """What proves later that the audit was only continued: a heartbeat carries the latest one away."""
 
-    def append(self, body: Mapping[str, object], *, durable: bool) -> Position: ...
+    def note(self, position: Position) -> None: ...
 
-    def anchor(self) -> Anchor | None: ...
+    def latest(self) -> Anchor | None: ...
 
-    def write_anchor(self) -> None: ...
+    def write(self) -> None: ...
 
 
 class Lock(Protocol):
@@ -125,7 +125,8 @@ class Desk:
     free_disk_mb: Callable[[], int | None]
     notifier: Notifier
     metrics: Metrics
-    audit: AuditLog
+    audit: RecordLog
+    anchors: Anchors
     audit_segment: list[Json]
     save_snapshot: Callable[[], None]
     log: logging.Logger

@@ -16,7 +16,7 @@ from core.model.ledger import Ledger
 from core.model.money import plain
 from core.ports import Broker, KillSwitch, MarketData
 from core.settings import Mode, Settings
-from runner.adapters.anchor_file import anchored
+from runner.adapters.anchor_file import open_anchors
 from runner.adapters.configuration.settings_files import ConfigWatch, document_hashes, load_documents, settings_of
 from runner.adapters.instance_lock import InstanceLock
 from runner.adapters.kill_switch import FILE_NAME, FileKillSwitch
@@ -263,9 +263,8 @@ def _desk(
         free_disk_mb=lambda: free_disk_mb(options.data_dir),
         notifier=LogNotifier(start.log, settings.app.alerts.dedupe_seconds),
         metrics=Metrics(health, None if world.is_virtual else rss_mb, world.rate_limit_use),
-        audit=anchored(
-            opened.audit, options.logs_dir / AUDIT_NAME, world.clock.now, start.log.warning, synced=start.synced
-        ),
+        audit=opened.audit,
+        anchors=open_anchors(options.logs_dir / AUDIT_NAME, world.clock.now, start.log.warning, synced=start.synced),
         audit_segment=segment,
         save_snapshot=lambda: store.save(book.ledger, recovered.journal.synced_place()),
         log=start.log,

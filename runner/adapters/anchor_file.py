@@ -8,12 +8,12 @@ and when it cannot be written the bot goes on and says so.
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
 from core.errors import StateUnusable
-from core.ports import Position, RecordLog
+from core.ports import Position
 from runner.records import durable_files
 from runner.records.chain import RECORD_BYTES_MAX, own_hash
 from runner.records.merkle import Anchor, Tree, begins_chain
@@ -23,42 +23,34 @@ ANCHORS_NAME = "247trader-v2_anchors.jsonl"
 CHAIN = "audit"
 
 
-class AnchoredLog:
-    """Port `RecordLog`: the audit, whose every record is also added to its tree."""
+class Anchors:
+    """Keep the tree of the audit, record by record, and write its anchors."""
 
-    def __init__(self, log: RecordLog, tree: Tree | None, anchors: "AnchorFile", now: Callable[[], datetime]) -> None:
-        """`tree` holds the records that the log has already; None: it could not be made, and there are no anchors."""
-        self._log = log
+    def __init__(self, tree: Tree | None, file: "AnchorFile", now: Callable[[], datetime]) -> None:
+        """`tree` holds the records that are there already; None: it could not be made, and there are no anchors."""
         self._tree = tree
-        self._anchors = anchors
+        self._file = file
         self._now = now
         self._hour: str | None = None
 
-    def append(self, body: Mapping[str, object], *, durable: bool) -> Position:
-        """
-        Append to the log, and write an anchor when an hour has begun.
-
-        Raises:
-            RecordNotDurable: As the log itself; never for an anchor.
-        """
-        position = self._log.append(body, durable=durable)
+    def note(self, position: Position) -> None:
+        """Add the record that was just appended and is durable; write an anchor when an hour has begun."""
         if self._tree is not None:
             self._tree = Tree() if position.seq == 1 else self._tree  # begun afresh
             self._tree.add(position.hash)
             if self._hour != self._present_hour():
-                self.write_anchor()
-        return position
+                self.write()
 
-    def anchor(self) -> Anchor | None:
-        """Return the anchor of the log as it is now, for whoever carries it away; None: there is none."""
+    def latest(self) -> Anchor | None:
+        """Return the anchor of the audit as it is now, for whoever carries it away; None: there is none."""
         return None if self._tree is None or not self._tree.size else self._tree.anchor(CHAIN)
 
-    def write_anchor(self) -> None:
-        """Keep the present anchor in the file."""
-        anchor = self.anchor()
+    def write(self) -> None:
+        """Keep the present anchor in the file: at a start, when a file of the audit has ended, at shutdown."""
+        anchor = self.latest()
         if anchor is not None:
             self._hour = self._present_hour()
-            self._anchors.write(anchor, self._now())
+            self._file.write(anchor, self._now())
 
     def _present_hour(self) -> str:
         return f"{self._now():%Y-%m-%dT%H}"
@@ -107,19 +99,16 @@ class AnchorFile:
             os.close(descriptor)
 
 
-def anchored(
-    log: RecordLog, audit: Path, now: Callable[[], datetime], warn: Callable[[str], None], *, synced: bool
-) -> AnchoredLog:
-    """Return an audit that was just opened, with its tree read from its files and its anchors beside it."""
-    anchors = AnchorFile(audit.with_name(ANCHORS_NAME), warn, synced=synced)
+def open_anchors(audit: Path, now: Callable[[], datetime], warn: Callable[[str], None], *, synced: bool) -> Anchors:
+    """Return the anchors of an audit that was just opened, its tree read from its files; the first is written."""
     tree: Tree | None = None
     try:
         tree = read_tree(audit)
     except (OSError, StateUnusable) as error:
         warn(f"no anchors of the audit in this run, its files cannot all be read: {error}")
-    made = AnchoredLog(log, tree, anchors, now)
-    made.write_anchor()
-    return made
+    anchors = Anchors(tree, AnchorFile(audit.with_name(ANCHORS_NAME), warn, synced=synced), now)
+    anchors.write()
+    return anchors
 
 
 def read_tree(path: Path) -> Tree:

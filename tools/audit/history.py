@@ -15,11 +15,13 @@ from core.model.ledger import Ledger
 from core.model.money import EXACT_DIGITS, plain
 from core.model.orders import ClientOrderId
 from core.model.records import CashFlow, CycleStarted, Event, FillBooked, RunStopped
-from runner.adapters.record_file import SEGMENT_KIND
 from tools.audit.chain import ChainCheck, Line
 from tools.audit.findings import At, Findings
 from tools.audit.state_check import StateFile
 from tools.verify_alone import Books
+
+FIRST_OF_A_FILE = {"kind", "segment"}
+"""The members of a record that only says how the file before it ended: no event."""
 
 _EXACT = Context(prec=EXACT_DIGITS)
 
@@ -86,7 +88,7 @@ class History:
         for key in ("seq", "prev", "hash"):
             body.pop(key, None)
         at = At(findings=self._findings, file=line.file, line=line.number, seq=line.seq)
-        if body.get("kind") != SEGMENT_KIND:
+        if body.keys() != FIRST_OF_A_FILE:
             self._fold(body, at)
         for state in self._states:
             if state.seq == line.seq:

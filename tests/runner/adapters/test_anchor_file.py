@@ -1,19 +1,35 @@
 """Anchors of a log, kept beside it: when, what, and that nothing about them stops the log."""
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runner.adapters.anchor_file import ANCHORS_NAME, AnchoredLog, AnchorFile, anchored, read_tree
+from runner.adapters.anchor_file import ANCHORS_NAME, AnchorFile, Anchors, open_anchors, read_tree
+from runner.adapters.record_file import RecordFile
 from runner.records.chain import own_hash
-from runner.records.merkle import Tree
+from runner.records.merkle import Anchor, Tree
 from runner.records.reader import segment_path
 from tests.record_builders import continue_chain, write_records
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+
+
+@dataclass
+class Log:
+    """A log and its anchors, used as the loop does."""
+
+    log: RecordFile
+    anchors: Anchors
+
+    def append(self, n: int) -> None:
+        self.anchors.note(self.log.append({"n": n}, durable=True))
+
+    def anchor(self) -> Anchor | None:
+        return self.anchors.latest()
 
 
 class Beside:
@@ -25,9 +41,9 @@ class Beside:
         self.now = NOON
         self.warnings: list[str] = []
 
-    def open(self) -> AnchoredLog:
+    def open(self) -> "Log":
         log = continue_chain(self.path)
-        return anchored(log, self.path, lambda: self.now, self.warnings.append, synced=True)
+        return Log(log, open_anchors(self.path, lambda: self.now, self.warnings.append, synced=True))
 
     def kept(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.anchors.read_text().splitlines()]
@@ -59,8 +75,8 @@ def test_an_anchor_is_written_with_the_first_record_in_each_hour_and_when_asked(
     log = beside.open()
     for minute in range(125):
         beside.now = NOON + timedelta(minutes=minute)
-        log.append({"n": minute}, durable=True)
-    log.write_anchor()
+        log.append(minute)
+    log.anchors.write()
 
     assert beside.sizes() == [1, 61, 121, 125]
     assert beside.kept()[-1] == {
@@ -76,7 +92,7 @@ def test_a_log_that_is_opened_again_goes_on_with_its_tree(beside: Beside) -> Non
     write_records(beside.path, 1, 2, 3).close()
 
     log = beside.open()
-    log.append({"n": 4}, durable=True)
+    log.append(4)
 
     anchor = log.anchor()
     assert beside.sizes() == [3]
@@ -98,7 +114,7 @@ def test_the_files_that_ended_before_are_part_of_the_tree(beside: Beside) -> Non
 
 def test_a_log_without_records_has_no_anchor(beside: Beside) -> None:
     log = beside.open()
-    log.write_anchor()
+    log.anchors.write()
 
     assert log.anchor() is None
     assert not beside.anchors.exists()
@@ -108,9 +124,9 @@ def test_a_log_that_is_begun_afresh_begins_a_new_tree(beside: Beside) -> None:
     write_records(beside.path, 1, 2).close()
     beside.path.rename(segment_path(beside.path, 1))
     other = beside.path.with_name("other.jsonl")
-    log = AnchoredLog(write_records(other), read_tree(beside.path), _file(beside), lambda: NOON)
+    log = Log(write_records(other), Anchors(read_tree(beside.path), _file(beside), lambda: NOON))
 
-    log.append({"n": 7}, durable=True)
+    log.append(7)
 
     anchor = log.anchor()
     assert anchor is not None
@@ -128,7 +144,7 @@ def test_what_an_interrupted_write_left_stays_a_line_of_its_own(beside: Beside) 
     beside.anchors.chmod(0o600)
     log = beside.open()
 
-    log.append({"n": 1}, durable=True)
+    log.append(1)
 
     torn, line = beside.anchors.read_text().splitlines()
     assert (torn, json.loads(line)["size"]) == ('{"at":"2026', 1)
@@ -140,7 +156,7 @@ def test_a_file_that_cannot_be_written_is_told_once_and_stops_nothing(beside: Be
 
     for minute in (0, 61, 122):
         beside.now = NOON + timedelta(minutes=minute)
-        log.append({"n": minute}, durable=True)
+        log.append(minute)
 
     assert [text.partition(" cannot")[0] for text in beside.warnings] == [str(beside.anchors)]
     anchor = log.anchor()
@@ -153,9 +169,9 @@ def test_a_missing_file_of_the_log_leaves_it_without_anchors(beside: Beside) -> 
     log.append({"n": 1}, durable=True)
     segment_path(beside.path, 2).write_text("")
 
-    made = anchored(log, beside.path, lambda: NOON, beside.warnings.append, synced=True)
-    made.append({"n": 2}, durable=True)
+    anchors = open_anchors(beside.path, lambda: NOON, beside.warnings.append, synced=True)
+    anchors.note(log.append({"n": 2}, durable=True))
 
-    assert made.anchor() is None
+    assert anchors.latest() is None
     assert "no anchors of the audit in this run" in beside.warnings[0]
     assert not beside.anchors.exists()
