@@ -37,6 +37,8 @@ from runner.cycle import Cycle, Failure, Reason, Standing, Status
 from runner.reconcile import Reconciled
 from runner.schedule import Tick
 
+AUDIT_NAME = "247trader-v2_audit.jsonl"
+
 SCHEMA_VERSION = 2
 
 

@@ -14,7 +14,7 @@ from core.model.market import Product, ProductId
 from core.model.orders import LotId
 from core.model.portfolio import Lot
 from core.model.signals import Features
-from core.ports import Broker, Clock, KillCommand, KillSwitch, MarketData, Notifier, RecordLog, Severity
+from core.ports import Broker, Clock, KillCommand, KillSwitch, MarketData, Notifier, Position, RecordLog, Severity
 from core.settings import ProtectionKind, Settings
 from core.universe import Universe
 from core.valuation import fresh_quotes
@@ -27,6 +27,7 @@ from runner.market_watch import MarketWatch
 from runner.metrics import Metrics
 from runner.orders.planned import Planned, Planning
 from runner.reconcile import Reconciler
+from runner.records.merkle import Anchor
 from runner.schedule import MinuteGrid
 
 
@@ -48,6 +49,16 @@ class OrderDesk(Protocol):
     def why_unguarded(self, lot: Lot) -> str | None: ...
 
     def take_unprotected_seconds(self) -> float: ...
+
+
+class Anchors(Protocol):
+    """What proves later that the audit was only continued: a heartbeat carries the latest one away."""
+
+    def note(self, position: Position) -> None: ...
+
+    def latest(self) -> Anchor | None: ...
+
+    def write(self) -> None: ...
 
 
 class Lock(Protocol):
@@ -115,6 +126,7 @@ class Desk:
     notifier: Notifier
     metrics: Metrics
     audit: RecordLog
+    anchors: Anchors
     audit_segment: list[Json]
     save_snapshot: Callable[[], None]
     log: logging.Logger

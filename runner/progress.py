@@ -24,6 +24,21 @@ def show_progress(cycles: int | None, *, enabled: bool) -> Iterator[Advance]:
 
 
 @contextmanager
+def show_bytes(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Yield a function to be called with the bytes done so far; it shows a bar where standard error is a terminal."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield lambda _done: None
+        return
+    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    columns = (TextColumn(label), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, refresh_per_second=4, transient=True, console=Console(stderr=True)) as progress:
+        task = progress.add_task(label, total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+@contextmanager
 def _bar(cycles: int | None) -> Iterator[Advance]:
     from rich.progress import (  # noqa: PLC0415 - only a terminal needs it, and it costs memory
         BarColumn,

@@ -185,7 +185,8 @@ def finish_run(desk: Desk, reason: str) -> None:
     """End in an orderly way: what rests is known, the journal says so, the snapshot is up to date, all is read back."""
     desk.book.record(RunStopped(at=desk.clock.now(), reason=reason), durable=True)
     desk.save_snapshot()
-    desk.log.info("run %s stopped: %s", desk.run.run_id, reason)
+    desk.anchors.write()
+    desk.log.info("run %s stopped: %s; anchor %s", desk.run.run_id, reason, desk.anchors.latest())
     say(
         f"Stopped ({reason}) after {desk.memory.cycles_done} cycles: equity {desk.equity_words()}, "
         f"realised {desk.book.ledger.realised:.2f}, fees {desk.book.ledger.fees:.2f}, "

@@ -16,6 +16,7 @@ from core.model.ledger import Ledger
 from core.model.money import plain
 from core.ports import Broker, KillSwitch, MarketData, Severity
 from core.settings import Mode, Settings
+from runner.adapters.anchor_file import open_anchors
 from runner.adapters.configuration.settings_files import ConfigWatch, document_hashes, load_documents, settings_of
 from runner.adapters.instance_lock import InstanceLock
 from runner.adapters.kill_switch import FILE_NAME, FileKillSwitch
@@ -26,7 +27,7 @@ from runner.adapters.process_secrecy import censored_errors
 from runner.adapters.record_file import OpenedAudit, fresh_name, open_audit
 from runner.adapters.state_store import STATE_NAME, StateStore
 from runner.api_health import ApiHealth, MeasuredBroker, MeasuredMarket
-from runner.audit_line import RunFacts
+from runner.audit_line import AUDIT_NAME, RunFacts
 from runner.audit_sections import Json
 from runner.banner import BannerFacts, banner
 from runner.bookkeeper import Bookkeeper
@@ -55,8 +56,6 @@ from runner.shadow_executor import ShadowExecutor
 from runner.terminal import say
 from runner.venues.choice import open_outside
 from runner.venues.outside import Outside
-
-AUDIT_NAME = "247trader-v2_audit.jsonl"
 
 FAR_AHEAD = timedelta(hours=1)
 """A clock that was set back by less is waited for."""
@@ -310,6 +309,7 @@ def _desk(
         notifier=LogNotifier(start.log, settings.app.alerts.dedupe_seconds),
         metrics=Metrics(health, None if world.is_virtual else rss_mb, world.rate_limit_use),
         audit=opened.audit,
+        anchors=open_anchors(options.logs_dir / AUDIT_NAME, world.clock.now, start.log.warning, synced=start.synced),
         audit_segment=segment,
         save_snapshot=lambda: save_snapshot(store, book, recovered.journal, opened.audit),
         log=start.log,

@@ -55,7 +55,7 @@ def store_and_audit(cycle: Cycle, desk: Desk) -> Status:
         journal=desk.book.position,
         segment=desk.audit_segment.pop() if desk.audit_segment else None,
     )
-    desk.audit.append(line, durable=True)
+    desk.anchors.note(desk.audit.append(line, durable=True))
     _log_cycle(cycle, status, standing, desk)
     _snapshot_when_due(desk)
     desk.memory.cycles_done += 1
