@@ -46,6 +46,7 @@ def store_and_audit(cycle: Cycle, desk: Desk) -> Status:
     ended = desk.audit.end_if_full()
     if ended is not None:
         desk.audit_segment.append(ended)
+        desk.anchors.write()
     line = audit_line(
         cycle,
         desk.run,

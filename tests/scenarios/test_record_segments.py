@@ -58,6 +58,17 @@ def test_a_file_that_is_full_ends_and_the_next_one_names_it(stage: Stage, name: 
     assert [record["seq"] for record in lines_of(path)] == list(range(1, len(lines_of(path)) + 1))
 
 
+def test_an_audit_file_that_ends_is_anchored_to_its_last_line(stage: Stage) -> None:
+    stage.loop(CYCLES).run()
+
+    kept = (stage.audit_file.with_name("247trader-v2_anchors.jsonl")).read_text("ascii").splitlines()
+    anchored = [json.loads(line)["size"] for line in kept]
+    *ended, _ = files(stage.audit_file)
+    last_seqs = [json.loads(file.read_bytes().splitlines()[-1])["seq"] for file in ended]
+    assert last_seqs
+    assert set(last_seqs) <= set(anchored)
+
+
 def test_every_cycle_has_one_line_and_the_position_goes_on_over_files_and_starts(stage: Stage) -> None:
     for _ in range(3):
         stage.loop(CYCLES // 3).run()
