@@ -159,7 +159,8 @@ class _Start:
     @property
     def synced(self) -> bool:
         """Nothing depends on the disk surviving a rehearsal in virtual time: it repeats to the byte."""
-        return not self.world.is_virtual
+        is_durable = self.world.is_durable
+        return not self.world.is_virtual if is_durable is None else is_durable
 
 
 def _with_overrides(settings: Settings, options: RunOptions) -> Settings:
