@@ -16,6 +16,7 @@ Paths are taken as the program gives them: a relative `root` goes with relative 
 world can be moved with chdir.
 """
 
+import fcntl
 import importlib
 import os
 import random
@@ -52,18 +53,28 @@ class _Open:
     path: str
     node: Node | None
     flags: int
+    is_locked: bool = False
 
 
 class Disk:
     """One folder tree of a program, seen through its calls."""
 
-    def __init__(self, root: Path, *, on_call: _Hook | None = None, pid: int = PID) -> None:
-        """Take everything below `root` for synced; a call fails when `on_call` raises."""
+    def __init__(
+        self, root: Path, *, on_call: _Hook | None = None, pid: int = PID, careless: Sequence[str] = ()
+    ) -> None:
+        """
+        Take everything below `root` for synced; a call fails when `on_call` raises.
+
+        Files named in `careless` are taken for synced at once: the fewer states a power loss leaves.
+        """
         self.root = root
         self.on_call = on_call or _nothing
         self.calls = 0
         self.pid = pid
         self.processes = 1
+        self.version = 0
+        """Grows with everything that changes what is there, or what of it is on the disk."""
+        self._careless = careless
         self._open: dict[int, _Open] = {}
         self._is_dead = False
         self._unsynced = self._all_synced()
@@ -103,6 +114,22 @@ class Disk:
         self._is_dead = False
         self.processes += 1
 
+    def move_open_files(self) -> None:
+        """
+        Let every open descriptor be the file of the same path below the present working directory.
+
+        For a forked branch that goes on in a copy of the folder: what it has open belongs to where it came from.
+        """
+        for descriptor, opened in self._open.items():
+            flags = opened.flags & ~(os.O_CREAT | os.O_EXCL | os.O_TRUNC)
+            copied = os.open(self.root / self._path_of(descriptor), flags)
+            if not flags & os.O_DIRECTORY:
+                os.lseek(copied, os.lseek(descriptor, 0, os.SEEK_CUR), os.SEEK_SET)
+            os.dup2(copied, descriptor)
+            os.close(copied)
+            if opened.is_locked:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
     def power_loss(self, draw: random.Random) -> str:
         """End the process and leave one legal state of everything unsynced; return it in words."""
         self.end_process()
@@ -121,6 +148,7 @@ class Disk:
                 (self.root / path).unlink(missing_ok=True)
             elif not any(path.startswith(f"{folder}/") for folder in state.gone_folders):
                 self._put(path, content)
+        self.version += 1
         for folder in state.gone_folders:
             shutil.rmtree(self.root / folder, ignore_errors=True)
         self._unsynced = self._all_synced()
@@ -129,8 +157,19 @@ class Disk:
         """Tell whether a power loss now would change nothing."""
         return self._unsynced.is_clean()
 
+    def on_disk(self) -> dict[str, bytes]:
+        """Return the files that every power loss leaves, with what every one leaves of them."""
+        return self._unsynced.certain(self._read_now)
+
+    def torn(self, path: str, size: int) -> None:
+        """Take in that a dying process wrote the beginning of a record, so that a file has this size now."""
+        node = self._unsynced.names.get(path)
+        if node is not None:
+            self._unsynced.appended(node, size, self.calls)
+
     def forget_unsynced(self) -> None:
         """Take everything that is there now for synced."""
+        self.version += 1
         self._unsynced = self._all_synced()
 
     def _put(self, path: str, content: bytes) -> None:
@@ -156,13 +195,13 @@ class Disk:
 
     # --- for the spies ------------------------------------------------------------------------------------------------
 
-    def about_to(self, name: str, path: _PathLike | int, size: int = 0) -> Call:
+    def about_to(self, name: str, path: _PathLike | int, size: int = 0, data: bytes = b"") -> Call:
         """Number a call and show it to the hook."""
         if self._is_dead:
             raise Crash
         self.calls += 1
         shown = self._path_of(path) if isinstance(path, int) else self.relative(path)
-        call = Call(self.calls, name, shown, size)
+        call = Call(self.calls, name, shown, size, data)
         try:
             self.on_call(call)
         except Crash:
@@ -182,21 +221,32 @@ class Disk:
 
     def opened(self, descriptor: int, path: _PathLike, flags: int, *, is_new: bool) -> None:
         name = self.relative(path)
-        if is_new:
+        self.version += is_new
+        if is_new and name not in self._careless:
             self._unsynced.created(name, self.calls)
         elif name not in self._unsynced.names:
             self._unsynced.found(name, os.lstat(path).st_size, is_folder=stat.S_ISDIR(os.lstat(path).st_mode))
         self._open[descriptor] = _Open(name, self._unsynced.names.get(name), flags)
 
+    def locked(self, descriptor: int) -> None:
+        self._open[descriptor].is_locked = True
+
     def closed(self, descriptor: int) -> None:
-        self._open.pop(descriptor, None)
+        """Close it; a lock ends with it, though a forked branch of the test may have the descriptor, too."""
+        opened = self._open.pop(descriptor, None)
+        if opened is not None and opened.is_locked:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)
 
     def wrote(self, descriptor: int, write: Callable[[], int], *, is_append: bool) -> int:
         """Write, and remember what is unsynced from now on."""
+        self.version += 1
         opened = self._open.get(descriptor)
         node = None if opened is None else opened.node
-        if node is None:
+        if opened is None or node is None:
             return write()
+        if opened.path in self._careless:
+            return int(self._carelessly(descriptor, node, write))
         if is_append and node.saved is None:
             written = write()
             self._unsynced.appended(node, os.fstat(descriptor).st_size, self.calls)
@@ -205,13 +255,21 @@ class Disk:
 
     def changed(self, descriptor: int, change: Callable[[], Any]) -> Any:
         """Change a file in another way than by appending."""
+        self.version += 1
         opened = self._open.get(descriptor)
         node = None if opened is None else opened.node
-        if node is None:
+        if opened is None or node is None:
             return change()
+        if opened.path in self._careless:
+            return self._carelessly(descriptor, node, change)
         self._unsynced.about_to_change(node, _content_of(descriptor))
         result = change()
         self._unsynced.changed(node, _content_of(descriptor), self.calls)
+        return result
+
+    def _carelessly(self, descriptor: int, node: Node, change: Callable[[], Any]) -> Any:
+        result = change()
+        node.synced(os.fstat(descriptor).st_size)
         return result
 
     def appends(self, descriptor: int) -> bool:
@@ -222,6 +280,7 @@ class Disk:
         return os.lseek(descriptor, 0, os.SEEK_CUR) == os.fstat(descriptor).st_size
 
     def synced(self, descriptor: int) -> None:
+        self.version += 1
         opened = self._open.get(descriptor)
         if opened is None or opened.node is None:
             return
@@ -241,13 +300,17 @@ class Disk:
         node = self._unsynced.names.get(name)
         content = b"" if node is None or node.is_folder else self._read_now(name)
         remove()
-        if node is not None:
+        self.version += 1
+        if name in self._careless:
+            self._unsynced.forget(name)
+        elif node is not None:
             self._unsynced.removed(name, content, self.calls)
 
     def moved(self, source: _PathLike, target: _PathLike, move: Callable[[], None]) -> None:
         new = self.relative(target)
         replaced = self._read_now(new) if new in self._unsynced.names else None
         move()
+        self.version += 1
         old = self.relative(source)
         if old not in self._unsynced.names:
             self._unsynced.found(old, os.lstat(target).st_size)
@@ -258,6 +321,7 @@ class Disk:
         return self.root / self._open[descriptor].path
 
     def made_folder(self, path: _PathLike) -> None:
+        self.version += 1
         self._unsynced.created(self.relative(path), self.calls, is_folder=True)
 
     def dropped_cache(self, descriptor: int) -> None:
@@ -281,8 +345,11 @@ class Disk:
         return opened.path
 
     def _read_now(self, path: str) -> bytes:
-        with open(self.root / path, "rb") as file:
-            return file.read()
+        try:
+            with open(self.root / path, "rb") as file:
+                return file.read()
+        except FileNotFoundError:  # removed behind our back
+            return b""
 
 
 def _nothing(_call: Call) -> None:

@@ -3,7 +3,7 @@
 import fcntl
 import io
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,12 +35,13 @@ class ShortWrite(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call that is about to be made. `path` is relative to the root; `size`: bytes to be written."""
+    """One call that is about to be made. `path` is relative to the root; `size` and `data`: what is to be written."""
 
     number: int
     name: str
     path: str
     size: int = 0
+    data: bytes = field(default=b"", repr=False)
 
     def __str__(self) -> str:
         return f"{self.number} {self.name} {self.path}" + (f" {self.size} bytes" if self.size else "")
@@ -89,7 +90,6 @@ class SpyOs:
                 self._disk.about_to("close", descriptor)
         finally:  # also one that fails has closed
             self._disk.closed(descriptor)
-            os.close(descriptor)
 
     def read(self, descriptor: int, size: int) -> bytes:
         self._disk.about_to("read", descriptor)
@@ -139,7 +139,7 @@ class SpyOs:
 
     def write(self, descriptor: int, data: bytes) -> int:
         try:
-            self._disk.about_to("write", descriptor, len(data))
+            self._disk.about_to("write", descriptor, len(data), bytes(data))
         except Crash as crash:
             if crash.written:
                 self._write(descriptor, data[: crash.written])
@@ -154,7 +154,7 @@ class SpyOs:
 
     def pwrite(self, descriptor: int, data: bytes, offset: int) -> int:
         try:
-            self._disk.about_to("pwrite", descriptor, len(data))
+            self._disk.about_to("pwrite", descriptor, len(data), bytes(data))
         except ShortWrite as short:
             data = data[: short.written]
         return int(self._disk.changed(descriptor, lambda: os.pwrite(descriptor, data, offset)))
@@ -241,6 +241,7 @@ class SpyFcntl:
     def flock(self, descriptor: int, operation: int) -> None:
         self._disk.about_to("flock", descriptor)
         fcntl.flock(descriptor, operation)
+        self._disk.locked(descriptor)
 
 
 class _Raw(io.RawIOBase):

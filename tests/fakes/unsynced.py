@@ -120,6 +120,11 @@ class Unsynced:
         """Take in what was made behind our back, as on the disk."""
         self.names[path] = self._on_disk[path] = Node(is_folder=is_folder, saved_size=size)
 
+    def forget(self, path: str) -> None:
+        """Take a name for gone, on the disk, too."""
+        self.names.pop(path, None)
+        self._on_disk.pop(path, None)
+
     def created(self, path: str, number: int, *, is_folder: bool = False) -> Node:
         node = Node(is_folder=is_folder, touched=number)
         self.names[path] = node
@@ -179,6 +184,14 @@ class Unsynced:
             state = self._state(things, combination, read)
             found.setdefault((*sorted(state.files.items()), *state.gone_folders), state)
         return list(found.values())
+
+    def certain(self, read: ReadNow) -> dict[str, bytes]:
+        """Return what is left in every case, by path."""
+        return {
+            path: self._content(node, read)[: node.saved_size] if node.saved is None else node.saved
+            for path, node in self._on_disk.items()
+            if not node.is_folder
+        }
 
     def draw_state(self, read: ReadNow, draw: random.Random) -> DiskState:
         """Return one legal state; each thing is left in any of its ways, whatever the others are."""
