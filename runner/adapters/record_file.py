@@ -143,7 +143,10 @@ def open_to_continue(path: Path, reader: ChainReader, *, synced: bool) -> Record
             return RecordFile(path, place, None, synced=synced)
         if size != place.offset:
             raise StateUnusable(f"{path} has {size} bytes, {place.offset} were read: somebody else is writing to it")
-        return RecordFile(path, place, durable_files.open_to_append(path), synced=synced)
+        descriptor = durable_files.open_to_append(path)
+        if synced:  # whoever made it may have died before its name was on the disk
+            durable_files.sync_directory(path.parent)
+        return RecordFile(path, place, descriptor, synced=synced)
     except OSError as error:
         raise RecordNotDurable(f"{path} cannot be opened for writing: {error}") from error
 

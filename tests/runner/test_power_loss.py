@@ -1,0 +1,40 @@
+"""
+What power losses have taken: schedules that the crash sweep found, each with the least that shows it.
+
+Longer: `python -m tests.crash_sweep --help`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from core.model.codec import encode_event
+from runner.recovery import Identity, recover
+from tests.event_builders import make_cash_flow, make_run
+from tests.fakes.disk import Disk
+from tests.fakes.spy_os import Call, Crash
+
+PAPER = Identity(mode="PAPER", account="paper", venue="simulated")
+
+
+def die_at(name: str, path: str) -> Callable[[Call], None]:
+    def hook(call: Call) -> None:
+        if (call.name, call.path) == (name, path):
+            raise Crash
+
+    return hook
+
+
+def test_a_journal_whose_maker_died_before_its_name_was_synced_survives_from_the_next_start_on(tmp_path: Path) -> None:
+    """Else what the next run writes and syncs, intents among it, is lost with the name of its file."""
+    with Disk(tmp_path).installed() as disk:
+        disk.on_call = die_at("fsync", "")  # of the folder
+        with pytest.raises(Crash):
+            recover(tmp_path, PAPER).journal.append(encode_event(make_run()), durable=True)
+        disk.end_process()
+        disk.on_call = lambda _call: None
+
+        recover(tmp_path, PAPER).journal.append(encode_event(make_cash_flow()), durable=True)
+
+        assert disk.on_disk()["journal.jsonl"].count(b"\n") == 2
