@@ -17,7 +17,7 @@ from pathlib import Path
 from core.errors import ExitCode, TraderError
 from tests.crash_sweep import history
 from tests.crash_sweep.branch import Children, Verdict, be_healthy, live_on, nothing, write_folders
-from tests.crash_sweep.left import Left, Looking
+from tests.crash_sweep.left import Image, Left, Looking
 from tests.crash_sweep.world import PARTS, Point, World
 from tests.fakes.spy_os import Call, ShortWrite, fault
 
@@ -25,6 +25,8 @@ INJECTED = "injected"
 SHORT, NO_MEMORY, CTRL_C = "short write", "MemoryError", "KeyboardInterrupt"
 ERRNOS = {name: getattr(errno, name) for name in ("EIO", "ENOSPC", "EACCES", "EMFILE", "EINTR")}
 MODES = ("once", "ever")
+INTERRUPTED = "EINTR"
+"""No signal comes for ever, and Python asks again until it gets an answer."""
 
 _OPENS = frozenset(("open", "listdir"))
 _NAMES = frozenset(("open", "replace", "unlink", "mkdir", "rmdir"))
@@ -95,13 +97,15 @@ class FaultLoops:
         if not self._is_asked_for(point, figures.calls):
             return
         figures.swept += 1
+        image = self._looking.image()  # before any fork: the history goes on beside its branches
         for kind, mode in _faults_of(point.call.name):
             code = f"{point.number}.{kind.replace(' ', '-')}.{mode}"
             if self._plan.only is not None and self._plan.only != code:
                 continue
             figures.faults += 1
             if self._children.go_on_in_a_child(partial(self._note, point, code, kind)):
-                self._go_on_with(point.call, kind, mode)
+                self._move_out(image, point.call, kind, mode)
+                _fail(point.call, kind)
 
     def _is_asked_for(self, point: Point, number: int) -> bool:
         plan = self._plan
@@ -127,18 +131,20 @@ class FaultLoops:
 
     # --- in a branch --------------------------------------------------------------------------------------------------
 
-    def _go_on_with(self, call: Call, kind: str, mode: str) -> None:
-        """Be the program in a folder of its own, with a fault at this call."""
+    def _move_out(self, image: Image, call: Call, kind: str, mode: str) -> None:
+        """Be the program in a folder of its own, in which this call is about to fail."""
         world, desk = self._world, self._world.desk
-        folder = self._children.own_folder
-        write_folders(Left(code="", name="", files=self._looking.image()), folder, world.home)
-        os.chdir(folder)
-        world.disk.move_open_files()
+        try:
+            write_folders(Left(code="", name="", files=image), self._children.own_folder, world.home)
+            os.chdir(self._children.own_folder)
+            world.disk.move_open_files()
+        except OSError as error:
+            text = f"sweep: {error}"
+            self._children.leave_after(lambda _folder: Verdict([text]))
         world.ended = lambda error: self._children.leave_after(lambda _folder: self._after(kind, call, error))
         world.reached = partial(_fail_again, call.name, kind) if mode == "ever" else nothing
         for minutes in range(CYCLES_AFTER, CYCLES_AFTER + 10):
             desk.clock.at(int(desk.minutes()) + minutes - 0.03, lambda: _stop(world))
-        _fail(call, kind)
 
     def _after(self, kind: str, call: Call, error: BaseException | None) -> Verdict:
         """Judge how the run ended, make the disk healthy, start again, and judge all."""
@@ -160,7 +166,7 @@ class FaultLoops:
 def _faults_of(name: str) -> Iterator[tuple[str, str]]:
     for kind in KINDS:
         if kind not in _MAY or name in _MAY[kind]:
-            yield from ((kind, mode) for mode in MODES)
+            yield from ((kind, mode) for mode in (MODES[:1] if kind == INTERRUPTED else MODES))
 
 
 def _fail(call: Call, kind: str) -> None:

@@ -52,7 +52,7 @@ class Looking:
             yield Left(code=f"p{number}", name=f"power loss, {state.name}", files=files, is_power_loss=True)
 
     def image(self) -> Image:
-        """Return every file of the program but its text log."""
+        """Return every file of the program; of its text log whatever was there at the last change of another."""
         seen = (self._world.disk.version, self._world.desk.kill_file.exists())
         if seen != self._seen:
             self._seen, self._image = seen, image_of(self._world.desk.folder)
@@ -60,19 +60,23 @@ class Looking:
 
 
 def image_of(folder: Path) -> Image:
-    """Return the content of every file of `data` and `logs` but the text log, by path."""
+    """Return the content of every file of `data` and `logs`, by path."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for name in FOLDERS
         for path in sorted((folder / name).rglob("*"))
-        if path.is_file() and path.suffix != ".log"
+        if path.is_file()
     }
 
 
 def digest_of(left: Left, *more: object) -> str:
-    """Return the same for states on which the program must do the same; `more` is what else it depends on."""
+    """
+    Return the same for states on which the program must do the same; `more` is what else it depends on.
+
+    What is in the text log makes no difference.
+    """
     digest = hashlib.sha256(repr(more).encode())
-    for path, content in sorted(left.files.items()):
+    for path, content in sorted(item for item in left.files.items() if not item[0].endswith(".log")):
         digest.update(f"{path}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()

@@ -32,7 +32,7 @@ CHANGES: Mapping[str, object] = {
     "app.state.snapshot_every_cycles": 2,
 }
 
-CARELESS = ("data/247trader-v2.pid",)
+CARELESS = ("data/247trader-v2.pid", "logs/live_247trader-v2.log")
 """For people alone: what is left of it decides nothing."""
 
 Reached = Callable[["Point"], None]

@@ -18,10 +18,15 @@ from tests.fakes.spy_os import Call, Crash
 PAPER = Identity(mode="PAPER", account="paper", venue="simulated")
 
 
-def die_at(name: str, path: str) -> Callable[[Call], None]:
+def die_after(name: str, path: str) -> Callable[[Call], None]:
+    """Let the process end at the call after one."""
+    was_there = False
+
     def hook(call: Call) -> None:
-        if (call.name, call.path) == (name, path):
+        nonlocal was_there
+        if was_there:
             raise Crash
+        was_there = (call.name, call.path) == (name, path)
 
     return hook
 
@@ -29,7 +34,7 @@ def die_at(name: str, path: str) -> Callable[[Call], None]:
 def test_a_journal_whose_maker_died_before_its_name_was_synced_survives_from_the_next_start_on(tmp_path: Path) -> None:
     """Else what the next run writes and syncs, intents among it, is lost with the name of its file."""
     with Disk(tmp_path).installed() as disk:
-        disk.on_call = die_at("fsync", "")  # of the folder
+        disk.on_call = die_after("replace", "journal.jsonl")
         with pytest.raises(Crash):
             recover(tmp_path, PAPER).journal.append(encode_event(make_run()), durable=True)
         disk.end_process()
