@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from core.errors import StartRefused, TraderError
+from core.errors import RecordNotDurable, StartRefused, TraderError
 from core.model.ledger import Ledger
 from core.model.money import plain
 from core.ports import Broker, KillSwitch, MarketData
@@ -94,7 +94,13 @@ def open_desk(
     settings = _with_overrides(configuration.settings, options)
     mode = options.mode or settings.app.app.mode
     world = outside or open_outside(settings, options, mode)
-    with closing(world), _locked(options) as lock, _text_log(settings, options, world) as log:
+    with (
+        _file_errors_named(),
+        closing(world),
+        _locked(options) as lock,
+        _text_log(settings, options, world) as log,
+        _file_errors_named(),
+    ):
         start = _Start(
             settings=settings,
             configuration=configuration,
@@ -106,8 +112,22 @@ def open_desk(
             stop_reason=stop_reason,
         )
         desk = _open(start)
-        yield desk
-        finish_run(desk, stop_reason() or "done")
+        with _file_errors_named():
+            yield desk
+            finish_run(desk, stop_reason() or "done")
+
+
+@contextmanager
+def _file_errors_named() -> Iterator[None]:
+    """
+    Let a file operation that failed where nobody has words for it end the run as one (exit 74), not with a traceback.
+
+    Inside of whoever notes the error that ends a run or acts on it, and outside of all.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise RecordNotDurable(f"a file operation failed: {error}") from error
 
 
 @contextmanager
