@@ -222,11 +222,22 @@ class Disk:
     def opened(self, descriptor: int, path: _PathLike, flags: int, *, is_new: bool) -> None:
         name = self.relative(path)
         self.version += is_new
-        if is_new and name not in self._careless:
-            self._unsynced.created(name, self.calls)
-        elif name not in self._unsynced.names:
-            self._unsynced.found(name, os.lstat(path).st_size, is_folder=stat.S_ISDIR(os.lstat(path).st_mode))
+        if not _is_outside(name):
+            self._notice(name, os.lstat(path), is_new=is_new)
         self._open[descriptor] = _Open(name, self._unsynced.names.get(name), flags)
+
+    def _notice(self, path: str, facts: os.stat_result, *, is_new: bool) -> None:
+        """Take a folder that was made behind our back for one whose name nobody has synced; a file there is synced."""
+        folder = path.rpartition("/")[0]
+        if folder and folder not in self._unsynced.names:
+            self._notice(folder, os.lstat(self.root / folder), is_new=False)
+        if is_new and path not in self._careless:
+            self._unsynced.created(path, self.calls)
+        elif path not in self._unsynced.names:
+            if path and stat.S_ISDIR(facts.st_mode):
+                self._unsynced.created(path, self.calls, is_folder=True)
+            else:
+                self._unsynced.found(path, facts.st_size, is_folder=not path)
 
     def locked(self, descriptor: int) -> None:
         self._open[descriptor].is_locked = True
@@ -354,6 +365,10 @@ class Disk:
 
 def _nothing(_call: Call) -> None:
     return
+
+
+def _is_outside(path: str) -> bool:
+    return path.startswith(("/", "../")) or path == ".."
 
 
 def _replaced(module: Any) -> Sequence[str]:

@@ -364,3 +364,21 @@ def die_at(name: str) -> Callable[[Call], None]:
             raise Crash
 
     return hook
+
+
+# --- folders made otherwise -------------------------------------------------------------------------------------------
+
+
+def test_a_folder_made_behind_the_spy_s_back_is_lost_with_all_in_it_until_its_parent_is_synced(disk: Disk) -> None:
+    folder = disk.root / "made"
+    folder.mkdir()
+    opened(folder).append({"kind": "A"}, durable=True)
+    assert "made/journal.jsonl" in disk.on_disk()  # the record file has synced the way to it
+
+    (disk.root / "other").mkdir()
+    descriptor = durable_files.create_to_append(disk.root / "other" / "one")
+    durable_files.sync(descriptor)
+    durable_files.sync_directory(disk.root / "other")
+    assert "other/one" not in disk.on_disk()
+    durable_files.sync_directory(disk.root)
+    assert "other/one" in disk.on_disk()

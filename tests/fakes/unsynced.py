@@ -190,8 +190,12 @@ class Unsynced:
         return {
             path: self._content(node, read)[: node.saved_size] if node.saved is None else node.saved
             for path, node in self._on_disk.items()
-            if not node.is_folder
+            if not node.is_folder and self._has_its_folders(path)
         }
+
+    def _has_its_folders(self, path: str) -> bool:
+        folder = _parent(path)
+        return not folder or (folder in self._on_disk and self._has_its_folders(folder))
 
     def draw_state(self, read: ReadNow, draw: random.Random) -> DiskState:
         """Return one legal state; each thing is left in any of its ways, whatever the others are."""
