@@ -136,6 +136,8 @@ def open_to_continue(path: Path, reader: ChainReader, *, synced: bool) -> Record
     place, size = reader.end, durable_files.size_of(path)
     try:
         durable_files.remove_if_there(_fresh_name(path))
+        if synced:
+            durable_files.sync_way_to(path)
         if reader.torn is not None and size is not None:
             _end_file(path, segment_path(path, place.segment), synced=synced)
             place, size = replace(place, segment=place.segment + 1, offset=0), None
@@ -143,10 +145,7 @@ def open_to_continue(path: Path, reader: ChainReader, *, synced: bool) -> Record
             return RecordFile(path, place, None, synced=synced)
         if size != place.offset:
             raise StateUnusable(f"{path} has {size} bytes, {place.offset} were read: somebody else is writing to it")
-        descriptor = durable_files.open_to_append(path)
-        if synced:  # whoever made it may have died before its name was on the disk
-            durable_files.sync_directory(path.parent)
-        return RecordFile(path, place, descriptor, synced=synced)
+        return RecordFile(path, place, durable_files.open_to_append(path), synced=synced)
     except OSError as error:
         raise RecordNotDurable(f"{path} cannot be opened for writing: {error}") from error
 

@@ -43,3 +43,13 @@ def test_a_journal_whose_maker_died_before_its_name_was_synced_survives_from_the
         recover(tmp_path, PAPER).journal.append(encode_event(make_cash_flow()), durable=True)
 
         assert disk.on_disk()["journal.jsonl"].count(b"\n") == 2
+
+
+def test_a_new_data_folder_survives_with_what_is_in_it(tmp_path: Path) -> None:
+    """Else a power loss on the first day takes folder, journal and all, however well the journal was synced."""
+    with Disk(tmp_path).installed() as disk:
+        (tmp_path / "new").mkdir()
+
+        recover(tmp_path / "new", PAPER).journal.append(encode_event(make_run()), durable=True)
+
+        assert "new/journal.jsonl" in disk.on_disk()
