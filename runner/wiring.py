@@ -99,7 +99,13 @@ def open_desk(
     mode = options.mode or settings.app.app.mode
     world = outside or open_outside(settings, options, mode)
     notes: list[str] = []
-    with closing(world), _locked(options, notes) as lock, _text_log(settings, options, world) as log:
+    with (
+        _file_errors_named(),
+        closing(world),
+        _locked(options, notes) as lock,
+        _text_log(settings, options, world) as log,
+        _file_errors_named(),
+    ):
         start = _Start(
             settings=settings,
             configuration=configuration,
@@ -113,9 +119,22 @@ def open_desk(
         )
         with _records(start) as (recovered, opened):
             desk = _open(start, recovered, opened)
-            with _last_act(start, desk.book, recovered, lambda: desk.broker):
+            with _last_act(start, desk.book, recovered, lambda: desk.broker), _file_errors_named():
                 yield desk
                 finish_run(desk, stop_reason() or "done")
+
+
+@contextmanager
+def _file_errors_named() -> Iterator[None]:
+    """
+    Let a file operation that failed where nobody has words for it end the run as one (exit 74), not with a traceback.
+
+    Inside of whoever notes the error that ends a run or acts on it, and outside of all.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise RecordNotDurable(f"a file operation failed: {error}") from error
 
 
 @contextmanager
@@ -170,7 +189,8 @@ class _Start:
     @property
     def synced(self) -> bool:
         """Nothing depends on the disk surviving a rehearsal in virtual time: it repeats to the byte."""
-        return self.world.is_durable or not self.world.is_virtual
+        is_durable = self.world.is_durable
+        return not self.world.is_virtual if is_durable is None else is_durable
 
 
 def _with_overrides(settings: Settings, options: RunOptions) -> Settings:

@@ -235,6 +235,8 @@ def open_to_continue(path: Path, reader: ChainReader, *, synced: bool, bytes_max
     place, size = reader.end, durable_files.size_of(path)
     try:
         durable_files.remove_if_there(fresh_name(path))
+        if synced:
+            durable_files.sync_way_to(path)
         ended = segment_path(path, place.segment)
         if size is not None and reader.torn is not None and reader.torn.segment == ended.name:
             _end_torn_file(path, ended, synced=synced)

@@ -209,6 +209,23 @@ def settle(path: Path) -> None:
         os.close(descriptor)
 
 
+def sync_way_to(path: Path) -> None:
+    """
+    Return when the names of a file's folder and of all folders above are on the disk, and all names beside the file.
+
+    Whoever made one of them may have died before. One of others that we may not read is their matter.
+
+    Raises:
+        OSError
+    """
+    for folder in path.parents:
+        try:
+            sync_directory(folder)
+        except PermissionError:
+            if os.stat(folder).st_uid == os.geteuid():
+                raise
+
+
 def rename(source: Path, target: Path) -> None:
     """Give a file another name at once, replacing what had it."""
     os.replace(source, target)

@@ -29,8 +29,9 @@ class Outside:
 
     `account` tells apart what must not be mixed in one data directory; `is_virtual`: time passes only in waits;
     `ends_at`: when the data of a replay end; `note` says in words what the venue is. `opening` is asked once, by a new
-    ledger. `owner_shares_account`: others may keep money and coins in the same account. `is_durable`: records are
-    synced to the disk also in virtual time.
+    ledger. `owner_shares_account`: others may keep money and coins in the same account.
+
+    `is_durable`: whether anything is synced; None: in real time only, as nothing depends on the disk in a rehearsal.
 
     `watch_until` tells the venue the moment, of the clock's `monotonic`, at which the present cycle's questions end.
     `health` is set when the transport counts every request itself; else the wiring counts the calls of the ports.
@@ -48,10 +49,10 @@ class Outside:
     ends_at: datetime | None
     note: str
     owner_shares_account: bool = False
+    is_durable: bool | None = None
     watch_until: Callable[[float], None] = lambda _moment: None
     health: ApiHealth | None = None
     clock_skew: Callable[[], float] | None = None
     rate_limit_use: Callable[[], Mapping[str, float]] | None = None
     redact: Callable[[str], str] | None = None
-    is_durable: bool = False
     close: Callable[[], None] = lambda: None

@@ -29,8 +29,10 @@ class ScriptedClock:
 
     def wait_until(self, moment: datetime, keep_waiting: Callable[[], bool]) -> None:
         while self._diary and self._diary[0][0] <= moment:
-            due, action = self._diary.pop(0)
+            entry = self._diary[0]
+            due, action = entry
             self._clock.wait_until(due, keep_waiting)
+            self._diary.remove(entry)  # not before: a process that dies in the wait leaves it to the next one
             action()
             if not keep_waiting():
                 return

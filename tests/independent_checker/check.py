@@ -115,6 +115,9 @@ class _Pass:
     def _equity(self, body: dict[str, Any]) -> Decimal | None:
         """Return the highest equity by which this cycle can have measured (see caps)."""
         portfolio = body["portfolio"]
+        flows = listed(body, "portfolio", "cash_flows")
+        if self.equity is None and flows:  # what a new account has before its first order
+            self.equity = sum((Decimal(flow["amount"]) for flow in flows), Decimal(0))
         after = None if portfolio is None or portfolio["equity"] is None else Decimal(portfolio["equity"])
         before = self.equity if self.lines_without_equity < EQUITY_KEPT_LINES else None
         if after is None:

@@ -8,6 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tests.independent_checker.record_lines import segments_of
+
 UNRESOLVED = (None, "UNKNOWN")
 
 
@@ -51,6 +53,7 @@ class JournalTail:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._file = 0
         self._read_bytes = 0
         self.intents: dict[str, Written] = {}
         self.fills: dict[str, dict[str, Any]] = {}
@@ -60,10 +63,16 @@ class JournalTail:
         self.breakers: list[dict[str, Any]] = []
 
     def read_on(self) -> None:
-        """Take in what was appended since; a line without its end is left for the next time."""
-        if not self._path.exists():
-            return
-        with self._path.open("rb") as stream:
+        """Take in what was appended since, through all files; a line without its end is left for the next time."""
+        files = segments_of(self._path)
+        for number in range(self._file, len(files)):
+            if number != self._file:
+                self._file, self._read_bytes = number, 0
+            if files[number].exists():
+                self._read(files[number])
+
+    def _read(self, path: Path) -> None:
+        with path.open("rb") as stream:
             stream.seek(self._read_bytes)
             for raw in stream:
                 if not raw.endswith(b"\n"):

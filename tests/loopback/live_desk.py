@@ -59,6 +59,10 @@ class LiveDesk:
     wire: BreakableWire
     quietly: Callable[[Callable[[], None]], None]
     draw: random.Random
+    is_durable: bool = False
+    """Sync as in real time, for tests that look at the disk (tests/fakes/disk.py)."""
+    loop: TradingLoop | None = None
+    """The program that runs, or ran last."""
     starts: int = 0
     crashes: int = 0
     refused_starts: list[str] = field(default_factory=list)
@@ -107,7 +111,8 @@ class LiveDesk:
             logs_dir=self.folder / "logs",
         )
         with contextlib.redirect_stdout(None):
-            TradingLoop(options=options, open_desk=self._open).run()
+            self.loop = TradingLoop(options=options, open_desk=self._open)
+            self.loop.run()
 
     def play_through(self, until_minute: float, *, tries_max: int = 60) -> None:
         """
@@ -133,7 +138,9 @@ class LiveDesk:
         self, configuration: Configuration, options: RunOptions, stop_reason: Callable[[], str | None]
     ) -> AbstractContextManager[Desk]:
         outside = open_live(configuration.settings, options, {}, clock=self.clock, wire=self.wire)
-        return open_desk(configuration, options, stop_reason, replace(outside, is_virtual=True))
+        return open_desk(
+            configuration, options, stop_reason, replace(outside, is_virtual=True, is_durable=self.is_durable)
+        )
 
 
 @contextmanager
@@ -145,6 +152,7 @@ def open_live_desk(
     products: int = 7,
     behaviour: Behaviour | None = None,
     changes: Mapping[str, object] | None = None,
+    is_durable: bool = False,
 ) -> Iterator[LiveDesk]:
     """Open an exchange and an account with the bot's capital in it, beside the owner's money; nothing runs yet."""
     clock = ScriptedClock(MONDAY)
@@ -187,6 +195,7 @@ def open_live_desk(
             wire=BreakableWire(wire, clock, is_real=over_sockets),
             quietly=quietly,
             draw=random.Random(seed),  # noqa: S311 - a simulation
+            is_durable=is_durable,
         )
 
 

@@ -8,6 +8,7 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, localcontext
+from pathlib import Path
 from typing import Any
 
 from core.model.money import plain
@@ -16,6 +17,7 @@ from runner.matching.books import Name
 from runner.matching.order_record import OrderRecord
 from runner.matching.venue_order import Kind, TimeInForce
 from tests.independent_checker import check
+from tests.independent_checker.record_lines import segments_of
 from tests.loopback.exchange_books import EXACT, OWNER, ZERO
 from tests.loopback.live_desk import CAPITAL, LiveDesk
 
@@ -56,10 +58,14 @@ def unsettled(desk: LiveDesk) -> list[str]:
 
 
 def lines_of(desk: LiveDesk) -> list[dict[str, Any]]:
-    """Return the audit, line by line."""
+    """Return the audit, line by line, through all its files; what a torn file ends with is no line."""
     if not desk.audit_file.exists():
         return []
-    return [json.loads(line) for line in desk.audit_file.read_text("utf-8").splitlines()]
+    return [json.loads(raw) for path in segments_of(desk.audit_file) for raw in _whole_lines(path)]
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    return path.read_bytes().split(b"\n")[:-1]
 
 
 # --- orders -----------------------------------------------------------------------------------------------------------

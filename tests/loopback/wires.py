@@ -1,6 +1,7 @@
 """A wire that can end the process at any request, and that makes real waiting for an answer count in virtual time."""
 
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 from core.ports import Clock
@@ -26,6 +27,9 @@ class BreakableWire:
         self._cut_in: int | None = None
         self._after_the_answer = False
         self.sent = 0
+        self.about_to_leave: Callable[[HttpRequest], None] = _nothing
+        self.arrived: Callable[[HttpRequest], None] = _nothing
+        """Called when the exchange has acted, whatever becomes of its answer. Both may raise."""
 
     def cut_power(self, *, after_requests: int, after_the_answer: bool) -> None:
         """Let the process end at a request: before it leaves, or when the exchange has acted and nobody heard of it."""
@@ -37,6 +41,7 @@ class BreakableWire:
 
     def send(self, request: HttpRequest, timeout_seconds: float) -> HttpResponse:
         self.sent += 1
+        self.about_to_leave(request)
         is_last = self._is_last()
         if is_last and not self._after_the_answer:
             raise PowerCut
@@ -46,11 +51,13 @@ class BreakableWire:
         try:
             response = self._wire.send(request, patience)
         except AnswerLost:
+            self.arrived(request)
             if self._is_real and time.monotonic() - began >= patience * NEARLY:
                 self._clock.wait_until(self._clock.now() + timedelta(seconds=timeout_seconds), lambda: True)
             if is_last:
                 raise PowerCut from None
             raise
+        self.arrived(request)
         if is_last:
             raise PowerCut
         return response
@@ -63,3 +70,7 @@ class BreakableWire:
             return False
         self._cut_in = None
         return True
+
+
+def _nothing(_request: HttpRequest) -> None:
+    return
