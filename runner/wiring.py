@@ -8,10 +8,9 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from core.errors import RecordNotDurable, StartRefused, TraderError
+from core.errors import RecordNotDurable, TraderError
 from core.model.ledger import Ledger
 from core.model.money import plain
 from core.ports import Broker, KillSwitch, MarketData, Severity
@@ -40,6 +39,7 @@ from runner.options import RunOptions
 from runner.reconcile import Reconciler
 from runner.records.folders import take_folder
 from runner.recovery import Identity, Recovered, leftovers_removed, recover
+from runner.resuming import resume_clock
 from runner.run_records import (
     begin_run,
     close_interrupted_cycle,
@@ -56,9 +56,6 @@ from runner.shadow_executor import ShadowExecutor
 from runner.terminal import say
 from runner.venues.choice import open_outside
 from runner.venues.outside import Outside
-
-FAR_AHEAD = timedelta(hours=1)
-"""A clock that was set back by less is waited for."""
 
 StopReason = Callable[[], str | None]
 
@@ -245,7 +242,7 @@ def _open(start: _Start, recovered: Recovered, opened: OpenedAudit) -> Desk:
     """Write the first records of the run."""
     options, world = start.options, start.world
     grid = MinuteGrid(start.settings.app.loop.interval_seconds)
-    _resume_clock(world, grid, recovered.ledger)
+    resume_clock(world, grid, recovered.ledger)
     book = Bookkeeper(recovered.ledger, recovered.journal, position_of(recovered.journal))
     run = run_facts(start.settings, start.mode, world)
     notes = [*start.notes, *recovered.facts]
@@ -262,36 +259,6 @@ def _open(start: _Start, recovered: Recovered, opened: OpenedAudit) -> Desk:
         desk.alert(finding.code, "start", Severity.CRITICAL, finding.text)
     _announce(start, desk, notes)
     return desk
-
-
-def _resume_clock(world: Outside, grid: MinuteGrid, ledger: Ledger) -> None:
-    """
-    Let a virtual clock go on where the last run ended; a real one cannot go there.
-
-    Raises:
-        StartRefused: The next free slot is so far off that waiting for it would look like a bot that hangs.
-    """
-    if ledger.last_slot is None:
-        return
-    if world.ends_at is not None and not world.is_virtual:
-        raise StartRefused("a replay in real time cannot go on from a state; use --speed max, or another --data-dir")
-    # Counted in seconds: under a longer interval, the slot numbers of a shorter one lie past the end of the calendar.
-    ahead = (ledger.last_slot + 1) * grid.interval_seconds - _last_known(world, ledger).timestamp()
-    if ahead > grid.interval_seconds + FAR_AHEAD.total_seconds():
-        raise StartRefused(
-            f"the next free slot of this state begins {ahead / 86400:.1f} days ahead: its slots were of another length "
-            "(--interval, app.yaml: loop.interval_seconds), or the clock was set back. Use the interval of before, "
-            "correct the clock, or use another --data-dir"
-        )
-    if world.is_virtual:
-        world.clock.wait_until(grid.start_of(ledger.last_slot + 1), lambda: True)
-
-
-def _last_known(world: Outside, ledger: Ledger) -> datetime:
-    """Return the time now; in virtual time, whose clock begins anew with each run, the end of the last marked day."""
-    if not world.is_virtual or ledger.day is None:
-        return world.clock.now()
-    return datetime.fromisoformat(ledger.day.key).replace(tzinfo=UTC) + timedelta(days=1)
 
 
 def _desk(
