@@ -8,7 +8,6 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, localcontext
-from pathlib import Path
 from typing import Any
 
 from core.model.money import plain
@@ -65,10 +64,11 @@ def unsettled(desk: LiveDesk) -> list[str]:
 def lines_of(desk: LiveDesk) -> list[dict[str, Any]]:
     """Return the audit, line by line, through all its files; a torn end of one is left out."""
     files = [path for path in segments_of(desk.audit_file) if path.exists()]
-    sizes = tuple(path.stat().st_size for path in files)
-    if desk.lines_read[0] != sizes:
+    facts = [path.stat() for path in files]
+    marks = tuple(number for one in facts for number in (one.st_ino, one.st_size, one.st_mtime_ns))
+    if desk.lines_read[0] != marks:
         raw = (line for path in files for line in path.read_bytes().splitlines(keepends=True))
-        desk.lines_read = sizes, [json.loads(line) for line in raw if line.endswith(b"\n")]
+        desk.lines_read = marks, [json.loads(line) for line in raw if line.endswith(b"\n")]
     return desk.lines_read[1]
 
 
