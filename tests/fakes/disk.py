@@ -153,6 +153,10 @@ class Disk:
             shutil.rmtree(self.root / folder, ignore_errors=True)
         self._unsynced = self._all_synced()
 
+    def certain_size(self, path: str) -> int:
+        """Return how many bytes of a file (relative to the root) a power loss now would leave for certain."""
+        return self._unsynced.certain_size(path)
+
     def is_clean(self) -> bool:
         """Tell whether a power loss now would change nothing."""
         return self._unsynced.is_clean()

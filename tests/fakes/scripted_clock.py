@@ -32,8 +32,9 @@ class ScriptedClock:
             entry = self._diary[0]
             due, action = entry
             self._clock.wait_until(due, keep_waiting)
-            self._diary.remove(entry)  # not before: a process that dies in the wait leaves it to the next one
-            action()
+            if entry in self._diary:  # who was asked whether to go on may have waited, too, and past it
+                self._diary.remove(entry)  # not before: a process that dies in the wait leaves it to the next one
+                action()
             if not keep_waiting():
                 return
         self._clock.wait_until(moment, keep_waiting)

@@ -114,6 +114,13 @@ class Unsynced:
         """Tell whether a power loss now would change nothing."""
         return not self._pending and not any(node.is_dirty for node in self.names.values())
 
+    def certain_size(self, path: str) -> int:
+        """Return how many of a file's first bytes are on the disk under this name, whatever happens."""
+        node = self.names.get(path)
+        if node is None or self._on_disk.get(path) is not node or any(path in item.names for item in self._pending):
+            return 0
+        return node.saved_size if node.saved is None else 0
+
     # --- what happens -------------------------------------------------------------------------------------------------
 
     def found(self, path: str, size: int, *, is_folder: bool = False) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tests.independent_checker.books import Books, moment
 from tests.independent_checker.caps import Caps, Moment, before_buys
@@ -22,6 +22,15 @@ EQUITY_KEPT_LINES = 5
 
 GRACE = timedelta(minutes=2)
 """A lot that is past its longest hold is sold in the next cycle, or that cycle says why not."""
+
+
+class LineSchema(Protocol):
+    """Who holds a line against the audit schema, and counts at how many it looked."""
+
+    @property
+    def checked(self) -> int: ...
+
+    def problems(self, number: int, body: dict[str, Any]) -> list[Problem]: ...
 
 
 @dataclass(slots=True)
@@ -48,7 +57,7 @@ class Report:
 
 
 class _Pass:
-    def __init__(self, limits: Limits, schema: Schema, *, is_paper: bool, fills_may_lag: bool) -> None:
+    def __init__(self, limits: Limits, schema: LineSchema, *, is_paper: bool, fills_may_lag: bool) -> None:
         fees = {name: limits.fee(name) for name in ("MAKER", "TAKER")}
         self.books, self.caps = Books(), Caps(limits)
         self.orders = OrderBook(fees if is_paper else None)
@@ -175,16 +184,24 @@ class _Pass:
         return found
 
 
-def check(path: Path, config_dir: Path, schema_sample: int | None = None, *, fills_may_lag: bool = False) -> Report:
+def check(
+    path: Path,
+    config_dir: Path,
+    schema_sample: int | None = None,
+    *,
+    fills_may_lag: bool = False,
+    schema: LineSchema | None = None,
+) -> Report:
     """
     Check an audit file and the segments before it; `config_dir` holds the limits that were in force.
 
     The schema takes about a millisecond a line: of a file longer than SCHEMA_LINES_MAX only each SCHEMA_SAMPLE-th of
     the lines in which nothing happened is held against it. `schema_sample` sets another share. `fills_may_lag`: the
     venue tells of fills late, so a close that its line tells of may have been unknown when that line bought.
+    `schema` takes the place of the shipped one.
     """
     lines, violations = read(path)
-    schema = Schema(schema_sample or (1 if len(lines) <= SCHEMA_LINES_MAX else SCHEMA_SAMPLE))
+    schema = schema or Schema(schema_sample or (1 if len(lines) <= SCHEMA_LINES_MAX else SCHEMA_SAMPLE))
     is_paper = bool(lines) and lines[0].body.get("mode") == "PAPER"
     state = _Pass(read_limits(config_dir), schema, is_paper=is_paper, fills_may_lag=fills_may_lag)
     report = Report(

@@ -74,10 +74,9 @@ class ExchangeBooks:
         return not self._names[order_id][0].startswith(OWNER)
 
     def _learn_names(self) -> None:
-        for record in self._exchange.orders():
-            if record.order_id not in self._names:
-                name = self._exchange.client_order_id_of(record)
-                self._names[record.order_id] = (name, record.order.product_id.base)
+        for record in self._exchange.orders()[len(self._names) :]:
+            name = self._exchange.client_order_id_of(record)
+            self._names[record.order_id] = (name, record.order.product_id.base)
 
     def _fill(self, entry: Entry) -> None:
         order_id = entry.reference.rpartition("-")[0]

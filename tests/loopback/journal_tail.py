@@ -19,6 +19,7 @@ class Written:
 
     order: dict[str, Any]
     at: datetime
+    slot: int
     outcomes: list[str] = field(default_factory=list)
     closed_as: str | None = None
     filled: Decimal = Decimal(0)
@@ -49,51 +50,97 @@ class Written:
 
 
 class JournalTail:
-    """The journal's records, read on from where the last look ended."""
+    """
+    The journal's records, read on from where the last look ended.
+
+    It is read anew from its first file when the last one is another than it was, or shorter: the bot began a new one,
+    or a power loss took what was not synced.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._begin()
+
+    def _begin(self) -> None:
         self._file = 0
         self._read_bytes = 0
         self.intents: dict[str, Written] = {}
+        self.intent_ends_at = 0
+        """Where in the last file the record of the last intent ends."""
+        self.alive: dict[str, Written] = {}
+        """Those of the intents that may still be open."""
         self.fills: dict[str, dict[str, Any]] = {}
         self.fills_repeated: list[str] = []
         self.coins: dict[str, Decimal] = {}
         self.kinds: Counter[str] = Counter()
         self.breakers: list[dict[str, Any]] = []
+        self.tripped: dict[str, dict[str, Any]] = {}
+        """The state of each breaker that is tripped now."""
+        self.slots: dict[int, None] = {}
+        self.cancels: dict[str, None] = {}
 
     def read_on(self) -> None:
-        """Take in what was appended since, through all files; a line without its end is left for the next time."""
-        files = segments_of(self._path)
-        for number in range(self._file, len(files)):
-            if number != self._file:
-                self._file, self._read_bytes = number, 0
-            if files[number].exists():
-                self._read(files[number])
+        """Take in what was appended since; a line without its end is left for the next time."""
+        try:
+            facts = self._path.stat()
+        except FileNotFoundError:
+            return
+        if facts.st_ino == self._file and facts.st_size == self._read_bytes:
+            return
+        if facts.st_ino != self._file or facts.st_size < self._read_bytes:
+            self._begin()
+            self._file = facts.st_ino
+            for ended in segments_of(self._path)[:-1]:
+                self._read(ended, 0)
+            self.intent_ends_at = 0
+        self._read_bytes = self._read(self._path, self._read_bytes)
 
-    def _read(self, path: Path) -> None:
+    def _read(self, path: Path, begin: int) -> int:
+        """Take in the whole lines of a file from an offset; return where they end. A damaged one ends it."""
         with path.open("rb") as stream:
-            stream.seek(self._read_bytes)
+            stream.seek(begin)
             for raw in stream:
                 if not raw.endswith(b"\n"):
-                    return
-                self._read_bytes += len(raw)
-                self._take(json.loads(raw))
+                    return begin
+                try:
+                    record = json.loads(raw)
+                except ValueError:
+                    return begin
+                begin += len(raw)
+                self._take(record)
+                if record["kind"] == "INTENT":
+                    self.intent_ends_at = begin
+        return begin
 
     def _take(self, record: dict[str, Any]) -> None:
         kind = record["kind"]
         self.kinds[kind] += 1
         if kind == "INTENT":
-            written = Written(record["order"], datetime.fromisoformat(record["at"]))
-            self.intents[written.client_order_id] = written
+            written = Written(record["order"], datetime.fromisoformat(record["at"]), record["slot"])
+            self.intents[written.client_order_id] = self.alive[written.client_order_id] = written
         elif kind == "OUTCOME":
-            self.intents[record["client_order_id"]].outcomes.append(record["outcome"])
+            written = self.intents[record["client_order_id"]]
+            written.outcomes.append(record["outcome"])
+            if not written.is_open:
+                self.alive.pop(written.client_order_id, None)
         elif kind == "CLOSED":
             self.intents[record["client_order_id"]].closed_as = record["status"]
+            self.alive.pop(record["client_order_id"], None)
         elif kind == "FILL":
             self._book(record["fill"])
         elif kind == "STATE":
-            self.breakers.append(record)
+            self._change(record)
+        elif kind == "CANCEL":
+            self.cancels[record["client_order_id"]] = None
+        elif kind == "TICK":
+            self.slots[record["slot"]] = None
+
+    def _change(self, record: dict[str, Any]) -> None:
+        self.breakers.append(record)
+        if record["state"]["tripped"]:
+            self.tripped[record["breaker"]] = record["state"]
+        else:
+            self.tripped.pop(record["breaker"], None)
 
     def _book(self, fill: dict[str, Any]) -> None:
         if fill["fill_id"] in self.fills:

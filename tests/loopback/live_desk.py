@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from core.errors import TraderError
 from core.model.orders import FeeRates
+from core.ports import Clock
 from core.settings import Mode, Settings
 from runner.adapters.coinbase.http_wire import HttpWire
 from runner.adapters.markets.simulated_market import simulated_market
@@ -29,7 +30,7 @@ from runner.adapters.simulated_coinbase.opening import open_exchange
 from runner.adapters.simulated_coinbase.server import LoopbackServer
 from runner.adapters.system_clock import SystemClock
 from runner.desk import Desk
-from runner.main_loop import TradingLoop
+from runner.main_loop import OpenDesk, TradingLoop
 from runner.options import RunOptions
 from runner.venues.coinbase import open_live
 from runner.wire import Wire
@@ -49,7 +50,13 @@ NOWHERE = "http://127.0.0.1:9"
 
 @dataclass(slots=True, kw_only=True)
 class LiveDesk:
-    """Everything of one account: its folder, the exchange with its witness, the owner, the clock."""
+    """
+    Everything of one account: its folder, the exchange with its witness, the owner, the clock.
+
+    `clock` is the true time, and the exchange's. `bot_clock`: what the bot takes for it, where that may be another one.
+    `is_durable`: the bot syncs its files, as in real time. `environ`: where it finds its key.
+    `open`: who opens the program's desk in the place of `open_desk`.
+    """
 
     folder: Path
     clock: ScriptedClock
@@ -61,10 +68,15 @@ class LiveDesk:
     draw: random.Random
     is_durable: bool = False
     """Sync as in real time, for tests that look at the disk (tests/fakes/disk.py)."""
+    begin: datetime = MONDAY
+    bot_clock: Clock | None = None
+    environ: Mapping[str, str] = field(default_factory=dict)
+    open: OpenDesk | None = None
     loop: TradingLoop | None = None
     """The program that runs, or ran last."""
     starts: int = 0
     crashes: int = 0
+    lines_read: tuple[tuple[int, ...], list[dict[str, Any]]] = ((), [])
     refused_starts: list[str] = field(default_factory=list)
     gave_up: str = ""
 
@@ -86,7 +98,7 @@ class LiveDesk:
 
     def minutes(self) -> float:
         """Return how many minutes have passed since the beginning."""
-        return (self.clock.now() - MONDAY).total_seconds() / 60
+        return (self.clock.now() - self.begin).total_seconds() / 60
 
     def keep_owner_busy(self, minutes: int, *, every: float = 6.0) -> None:
         """Let the owner do something now and then."""
@@ -111,7 +123,7 @@ class LiveDesk:
             logs_dir=self.folder / "logs",
         )
         with contextlib.redirect_stdout(None):
-            self.loop = TradingLoop(options=options, open_desk=self._open)
+            self.loop = TradingLoop(options=options, open_desk=self.open or self.open_desk)
             self.loop.run()
 
     def play_through(self, until_minute: float, *, tries_max: int = 60) -> None:
@@ -134,13 +146,14 @@ class LiveDesk:
                 self.clock.wait_until(self.clock.now() + timedelta(minutes=1), lambda: True)
         self.gave_up = f"not at minute {until_minute} after {tries_max} starts: {self.refused_starts[-1:]}"
 
-    def _open(
+    def open_desk(
         self, configuration: Configuration, options: RunOptions, stop_reason: Callable[[], str | None]
     ) -> AbstractContextManager[Desk]:
-        outside = open_live(configuration.settings, options, {}, clock=self.clock, wire=self.wire)
-        return open_desk(
-            configuration, options, stop_reason, replace(outside, is_virtual=True, is_durable=self.is_durable)
-        )
+        """Open the program's desk as LIVE does, in virtual time."""
+        clock = self.bot_clock or self.clock
+        outside = open_live(configuration.settings, options, self.environ, clock=clock, wire=self.wire)
+        outside = replace(outside, is_virtual=True, is_durable=self.is_durable)
+        return open_desk(configuration, options, stop_reason, outside)
 
 
 @contextmanager
@@ -152,21 +165,31 @@ def open_live_desk(
     products: int = 7,
     behaviour: Behaviour | None = None,
     changes: Mapping[str, object] | None = None,
+    begin: datetime = MONDAY,
+    key: AccountKey | None = None,
+    real_tokens: bool = True,
     is_durable: bool = False,
 ) -> Iterator[LiveDesk]:
-    """Open an exchange and an account with the bot's capital in it, beside the owner's money; nothing runs yet."""
-    clock = ScriptedClock(MONDAY)
-    key = make_key(f"loopback {seed}")
+    """
+    Open an exchange and an account with the bot's capital in it, beside the owner's money; nothing runs yet.
+
+    `key` None: one is made, and the bot finds it in a file; else it has to be told by `environ`.
+    `real_tokens`: they are stamped in real time, as the official SDK does it, and judged by that.
+    """
+    clock = ScriptedClock(begin)
     key_file = folder / "coinbase_key.json"
-    key_file.write_text(key.key_file(), "utf-8")
-    key_file.chmod(0o600)
+    if key is None:
+        key = make_key(f"loopback {seed}")
+        key_file.write_text(key.key_file(), "utf-8")
+        key_file.chmod(0o600)
     url = NOWHERE
     quietly: Callable[[Callable[[], None]], None] = _at_once
     with ExitStack() as stack:
         market_documents = shipped_documents({**BUSY, "app.simulation.products": products, **(changes or {})})
         write_config(folder / "config", market_documents)
         settings = load_configuration(folder / "config").settings
-        exchange = _exchange(settings, clock, key, seed=seed, behaviour=behaviour)
+        token_now = SystemClock().now if real_tokens else clock.now
+        exchange = _exchange(settings, clock, key, token_now, seed=seed, behaviour=behaviour)
         witness = _witness(folder, settings, clock, exchange)
         if over_sockets:
             server = stack.enter_context(LoopbackServer(witness))
@@ -179,7 +202,7 @@ def open_live_desk(
         live = {
             "app.exchange.read_only": False,
             "app.exchange.api_url": url,
-            "app.exchange.key_file": str(key_file),
+            "app.exchange.key_file": str(key_file) if key_file.exists() else "",
             "app.live.capital_usd": int(CAPITAL),
         }
         write_config(
@@ -196,11 +219,18 @@ def open_live_desk(
             quietly=quietly,
             draw=random.Random(seed),  # noqa: S311 - a simulation
             is_durable=is_durable,
+            begin=begin,
         )
 
 
 def _exchange(
-    settings: Settings, clock: ScriptedClock, key: AccountKey, *, seed: int, behaviour: Behaviour | None
+    settings: Settings,
+    clock: ScriptedClock,
+    key: AccountKey,
+    token_now: Callable[[], datetime],
+    *,
+    seed: int,
+    behaviour: Behaviour | None,
 ) -> SimulatedCoinbase:
     """Open the exchange with the account: the bot's capital, and the owner's money and coins beside it."""
     section = replace(settings.app.simulation, seed=seed)
@@ -214,7 +244,7 @@ def _exchange(
         keys=[key.api_key],
         faults=FaultPlan(seed),
         behaviour=behaviour,
-        token_now=SystemClock().now,
+        token_now=token_now,
     )
 
 

@@ -8,7 +8,6 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, localcontext
-from pathlib import Path
 from typing import Any
 
 from core.model.money import plain
@@ -17,6 +16,7 @@ from runner.matching.books import Name
 from runner.matching.order_record import OrderRecord
 from runner.matching.venue_order import Kind, TimeInForce
 from tests.independent_checker import check
+from tests.independent_checker.check import LineSchema
 from tests.independent_checker.record_lines import segments_of
 from tests.loopback.exchange_books import EXACT, OWNER, ZERO
 from tests.loopback.live_desk import CAPITAL, LiveDesk
@@ -32,8 +32,12 @@ KINDS = {
 }
 
 
-def violations(desk: LiveDesk) -> list[str]:
-    """Return everything that must not be, after an end before which the exchange has behaved for long enough."""
+def violations(desk: LiveDesk, schema: LineSchema | None = None) -> list[str]:
+    """
+    Return everything that must not be, after an end before which the exchange has behaved for long enough.
+
+    `schema` takes the place of the independent checker's own.
+    """
     late = unsettled(desk)
     return [
         *([f"not_finished: {desk.gave_up}"] if desk.gave_up else []),
@@ -42,7 +46,7 @@ def violations(desk: LiveDesk) -> list[str]:
         *_orders_as_meant(desk),
         *_owner_untouched(desk),
         *(f"exchange_books: {fault}" for fault in desk.exchange.books.faults()),
-        *_audit(desk),
+        *_audit(desk, schema),
         *_resolutions_told(desk),
         *_silent_nakedness(desk),
         *_lasting_nakedness(desk),
@@ -58,14 +62,14 @@ def unsettled(desk: LiveDesk) -> list[str]:
 
 
 def lines_of(desk: LiveDesk) -> list[dict[str, Any]]:
-    """Return the audit, line by line, through all its files; what a torn file ends with is no line."""
-    if not desk.audit_file.exists():
-        return []
-    return [json.loads(raw) for path in segments_of(desk.audit_file) for raw in _whole_lines(path)]
-
-
-def _whole_lines(path: Path) -> list[bytes]:
-    return path.read_bytes().split(b"\n")[:-1]
+    """Return the audit, line by line, through all its files; a torn end of one is left out."""
+    files = [path for path in segments_of(desk.audit_file) if path.exists()]
+    facts = [path.stat() for path in files]
+    marks = tuple(number for one in facts for number in (one.st_ino, one.st_size, one.st_mtime_ns))
+    if desk.lines_read[0] != marks:
+        raw = (line for path in files for line in path.read_bytes().splitlines(keepends=True))
+        desk.lines_read = marks, [json.loads(line) for line in raw if line.endswith(b"\n")]
+    return desk.lines_read[1]
 
 
 # --- orders -----------------------------------------------------------------------------------------------------------
@@ -189,11 +193,11 @@ def _settled(desk: LiveDesk) -> Iterator[str]:
 # --- records ----------------------------------------------------------------------------------------------------------
 
 
-def _audit(desk: LiveDesk) -> Iterator[str]:
+def _audit(desk: LiveDesk, schema: LineSchema | None) -> Iterator[str]:
     if not desk.audit_file.exists():
         return
     lag = desk.exchange.behaviour.lags.fills
-    report = check(desk.audit_file, desk.config, fills_may_lag=bool(lag))
+    report = check(desk.audit_file, desk.config, fills_may_lag=bool(lag), schema=schema)
     yield from (f"audit: {violation}" for violation in report.violations)
     for line in lines_of(desk):
         if line["error"] is not None and line["error"]["type"] != "Interrupted":
@@ -215,12 +219,12 @@ def _silent_nakedness(desk: LiveDesk) -> Iterator[str]:
     """
     Coins that the bot knew of and nothing guarded at a minute's end: its line must say so, or that it sells them.
 
-    So may the next line, for what happened in the wait between the two.
+    So may the next line, for what happened in the wait between the two. A bot that was down says nothing.
     """
     by_slot: Mapping[int, dict[str, Any]] = {line["slot"]: line for line in lines_of(desk)}
     for naked in desk.witness.seen.naked:
         lines = [line for slot in (naked.slot, naked.slot + 1) if (line := by_slot.get(slot)) is not None]
-        if naked.why != "known" or any(line["no_trade_reason"] == "interrupted" for line in lines):
+        if naked.why != "known" or not lines or any(line["no_trade_reason"] == "interrupted" for line in lines):
             continue
         if not any(_owns_up(line, naked.base) for line in lines):
             yield f"silently_naked: {naked} and its line says nothing of it"

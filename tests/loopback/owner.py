@@ -29,8 +29,9 @@ class Owner:
         self.cancelled: list[str] = []
         self.did: Counter[str] = Counter()
 
-    def act(self) -> None:
-        """Do one thing."""
+    def act(self, draw: random.Random | None = None) -> None:
+        """Do one thing; `draw` decides from now on which, where it is given."""
+        self._draw = draw or self._draw
         deed = self._draw.choice(
             (self._rest, self._rest, self._trade, self._trade, self._cancel, self._deposit, self._withdraw)
         )

@@ -31,21 +31,27 @@ def trouble_products(desk: LiveDesk, minutes: int, *, every: float) -> Counter[s
 
 def _trouble(desk: LiveDesk, name: str, until: float, done: Counter[str]) -> Callable[[], None]:
     def begin() -> None:
-        market = desk.exchange.market
-        product_id = _a_product(desk)
-        product = market.product(product_id)
-        if product is None:
-            return
-        done[name] += 1
-        if name == "delisted":
-            market.delist(product_id)
-        elif name == "without a book":
-            market.lose_book(product_id)
-        else:
-            market.change(_CHANGES[name](product))
-        desk.at(until, lambda: market.restore(product_id))
+        product_id = change_product(desk, name, desk.draw)
+        if product_id is not None:
+            done[name] += 1
+            desk.at(until, lambda: desk.exchange.market.restore(product_id))
 
     return begin
+
+
+def change_product(desk: LiveDesk, name: str, draw: random.Random) -> ProductId | None:
+    """Change some product, rather one that is held; return which, None when the one that was drawn is not listed."""
+    market, product_id = desk.exchange.market, _a_product(desk, draw)
+    product = market.product(product_id)
+    if product is None:
+        return None
+    if name == "delisted":
+        market.delist(product_id)
+    elif name == "without a book":
+        market.lose_book(product_id)
+    else:
+        market.change(_CHANGES[name](product))
+    return product_id
 
 
 def _unchanged(product: Product) -> Product:
@@ -68,10 +74,13 @@ _CHANGES: Mapping[str, Callable[[Product], Product]] = {
 }
 
 
-def _a_product(desk: LiveDesk) -> ProductId:
+PRODUCT_CHANGES = tuple(_CHANGES)
+
+
+def _a_product(desk: LiveDesk, draw: random.Random) -> ProductId:
     listed = [product.product_id for product in desk.exchange.market.products() if product.product_id.quote == "USD"]
     held = [name for name in listed if desk.witness.books.bot.of(name.base) > Decimal(0)]
-    return desk.draw.choice(held if held and desk.draw.random() < 0.7 else listed)
+    return draw.choice(held if held and draw.random() < 0.7 else listed)
 
 
 def touch_kill_files(desk: LiveDesk, minutes: int, *, every: float) -> Counter[str]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from typing import NoReturn
 
 from core.ports import Clock
 from runner.wire import AnswerLost, HttpRequest, HttpResponse, Wire
@@ -16,8 +17,13 @@ class PowerCut(BaseException):
     """The process is gone. No `except` of the program sees it, and nothing is put in order."""
 
 
+def cut() -> NoReturn:
+    """End the process, of which nobody but the wire knows."""
+    raise PowerCut
+
+
 class BreakableWire:
-    """Port `Wire`: passes requests on, until the one at which the power goes."""
+    """Port `Wire`: passes requests on, until the one at which the power goes; `end_process` is how it goes."""
 
     def __init__(self, wire: Wire, clock: Clock, *, is_real: bool) -> None:
         """`is_real`: below are sockets, and waiting for them takes real time."""
@@ -26,6 +32,7 @@ class BreakableWire:
         self._clock = clock
         self._cut_in: int | None = None
         self._after_the_answer = False
+        self.end_process: Callable[[], NoReturn] = cut
         self.sent = 0
         self.about_to_leave: Callable[[HttpRequest], None] = _nothing
         self.arrived: Callable[[HttpRequest], None] = _nothing
@@ -44,7 +51,7 @@ class BreakableWire:
         self.about_to_leave(request)
         is_last = self._is_last()
         if is_last and not self._after_the_answer:
-            raise PowerCut
+            self.end_process()
         began, patience = time.monotonic(), timeout_seconds
         if self._is_real:
             patience = min(timeout_seconds, REAL_PATIENCE_SECONDS)
@@ -55,11 +62,11 @@ class BreakableWire:
             if self._is_real and time.monotonic() - began >= patience * NEARLY:
                 self._clock.wait_until(self._clock.now() + timedelta(seconds=timeout_seconds), lambda: True)
             if is_last:
-                raise PowerCut from None
+                self.end_process()
             raise
         self.arrived(request)
         if is_last:
-            raise PowerCut
+            self.end_process()
         return response
 
     def _is_last(self) -> bool:

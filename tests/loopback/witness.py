@@ -7,7 +7,7 @@ and whether the kill file was there. What it finds is a sentence each, with the 
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
@@ -85,7 +85,10 @@ class Witness:
         self.seen = Seen()
         self.problems: list[str] = []
         self.requests = 0
+        self.before_request: Callable[[int, Endpoint], None] = lambda _number, _endpoint: None
         self.after_request: Callable[[int, Endpoint], None] = lambda _number, _endpoint: None
+        self.carry: Callable[[HttpRequest], Answer] = exchange.answer
+        """Who brings a request to the exchange."""
         self._now = now
         self._kill_file = kill_file
         self._limits = limits
@@ -93,7 +96,9 @@ class Witness:
         self._bared_in: datetime | None = None
         self._kill_seen_in: datetime | None = None
         self._faults_so_far = 0
-        self._known_orders: dict[str, None] = {}
+        self._known_orders = 0
+        self._open: list[OrderRecord] = []
+        """The bot's orders that were not over when they were last looked at."""
 
     def answer(self, request: HttpRequest) -> Answer:
         self.requests += 1
@@ -101,11 +106,12 @@ class Witness:
         if self._kill_file.exists() and self._kill_file.read_text("utf-8") == "cancel-all":
             self._bared_in = self._minute
         asked = route(request.method, request.target)
+        self.before_request(self.requests, asked.endpoint)
         if asked.endpoint is Endpoint.CREATE:
             self._judge_create(json.loads(request.body))
         elif asked.endpoint is Endpoint.CANCEL:
             self._judge_cancel(json.loads(request.body))
-        answer = self.exchange.answer(request)
+        answer = self.carry(request)
         if asked.endpoint is Endpoint.CREATE:
             self._note_rejection(answer)
             self._judge_orders()
@@ -136,14 +142,15 @@ class Witness:
         self.seen.orders_by_purpose[written.order["purpose"]] += 1
         doubts = [
             other.client_order_id
-            for other in self.journal.intents.values()
-            if other is not written
-            and other.is_unresolved
-            and other.closed_as is None
-            and other.order["product_id"] == written.order["product_id"]
+            for other in self.journal.alive.values()
+            if other is not written and other.is_unresolved and other.order["product_id"] == written.order["product_id"]
         ]
-        if doubts and written.order["purpose"] == "entry":
+        if written.order["purpose"] != "entry":
+            return
+        if doubts:
             self._find("bought_in_doubt", f"entry {name} is sent while {doubts} of its product are unknown")
+        if self.journal.tripped:
+            self._find("bought_while_stopped", f"entry {name} is sent while {list(self.journal.tripped)} is tripped")
 
     def _judge_cancel(self, body: Mapping[str, Any]) -> None:
         self.seen.cancels += 1
@@ -166,32 +173,34 @@ class Witness:
         """Look at the orders that are new, and what they may do at the worst beside those that are there."""
         records = self.exchange.orders()  # brings the exchange up to now, so before its books are read
         self.books.read_on()
-        for record in records[len(self._known_orders) :]:
-            self._known_orders[record.order_id] = None
-            if not self._is_bots(record) or record.status.is_final:
+        new = [record for record in records[self._known_orders :] if self._is_bots(record)]
+        self._known_orders = len(records)
+        self._open = [record for record in (*self._open, *new) if not record.status.is_final]
+        for record in new:
+            if record.status.is_final:
                 continue
             if record.order.side is Side.SELL:
-                self._judge_sells(record, records)
+                self._judge_sells(record)
             else:
-                self._judge_exposure(record, records)
+                self._judge_exposure(record)
 
-    def _judge_sells(self, new: OrderRecord, records: Sequence[OrderRecord]) -> None:
+    def _judge_sells(self, new: OrderRecord) -> None:
         base = new.order.product_id.base
-        offered = self._offered(base, records)
+        offered = self._offered(base)
         held = self.books.bot.of(base)
         if offered > held:
             self._find("sells_more_than_held", f"{offered} {base} are offered by the bot's orders, it holds {held}")
 
-    def _judge_exposure(self, new: OrderRecord, records: Sequence[OrderRecord]) -> None:
+    def _judge_exposure(self, new: OrderRecord) -> None:
         """Hold the worst case (what is held at cost, what may still be bought at its limit) against the caps."""
         equity = self._equity()
         if equity is None:
             return
         worst: dict[str, Decimal] = {base: cost for base, cost in self.books.cost.items() if cost > 0}
         with localcontext(prec=EXACT):
-            for record in records:
+            for record in self._open:
                 order = record.order
-                if self._is_bots(record) and order.side is Side.BUY and not record.status.is_final:
+                if order.side is Side.BUY and not record.status.is_final:
                     base = order.product_id.base
                     price = record.limit_price or ZERO
                     worst[base] = worst.get(base, ZERO) + record.remaining * price
@@ -238,12 +247,12 @@ class Witness:
         self._faults_so_far = self.exchange.faults.counts.total()
 
     def _judge_cover(self, base: str, held: Decimal, slot: int, *, is_bared: bool) -> None:
-        offered = self._offered(base, self.exchange.orders())
+        offered = self._offered(base)
         naked, price = held - offered, self._price(base) or self.books.cost[base] / held
         if naked * price <= self._limits.dust:
             return
         unbooked = held - self.journal.coins.get(base, ZERO)
-        believed = sum((item.may_sell for item in self.journal.intents.values() if item.base == base), ZERO) - offered
+        believed = sum((item.may_sell for item in self.journal.alive.values() if item.base == base), ZERO) - offered
         if is_bared:
             why = "commanded"
         elif (naked - unbooked) * price <= self._limits.dust:
@@ -257,17 +266,16 @@ class Witness:
 
     def _judge_kill(self) -> None:
         """A whole minute after the kill file appeared, with an exchange that answers, no buy is open (L5)."""
-        for record in self.exchange.orders():
-            if self._is_bots(record) and record.order.side is Side.BUY and not record.status.is_final:
+        for record in self._open:
+            if record.order.side is Side.BUY and not record.status.is_final:
                 self._find("buy_open_under_kill", f"{record.order_id} is open a minute after the kill file appeared")
 
-    def _offered(self, base: str, records: Sequence[OrderRecord]) -> Decimal:
+    def _offered(self, base: str) -> Decimal:
         return sum(
             (
                 record.remaining
-                for record in records
-                if self._is_bots(record)
-                and record.order.side is Side.SELL
+                for record in self._open
+                if record.order.side is Side.SELL
                 and record.order.product_id.base == base
                 and not record.status.is_final
             ),

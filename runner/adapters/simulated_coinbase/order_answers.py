@@ -1,6 +1,6 @@
 """What the order endpoints answer (coinbase_api 2.9, 2.10, 2.12 to 2.14)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -161,7 +161,8 @@ class OrderAnswers:
         first = number_in(params, "cursor", 0)
         begin, end = moment_in(params, "start_date", LONG_AGO), moment_in(params, "end_date", FAR_AHEAD)
         shown = self._book.newest_first(now)
-        found = [record for record in shown if begin <= record.created_at < end and _is_asked_for(record, params)]
+        asked = [(fact, params[name]) for name, fact in _FACTS.items() if name in params]
+        found = [record for record in shown if begin <= record.created_at < end and _is_asked_for(record, asked)]
         if statuses:
             found = [record for record in found if self._book.status(record, now) in statuses]
         page = [self._book.row(record, now) for record in found[first : first + limit]]
@@ -194,18 +195,20 @@ class OrderAnswers:
         return json_answer({"fills": page, "cursor": following})
 
 
-def _is_asked_for(record: OrderRecord, params: Params) -> bool:
-    order = record.order
-    facts = {
-        "order_ids": record.order_id,
-        "product_ids": str(order.product_id),
-        "order_types": order.kind.value,
-        "order_side": order.side.value,
-        "time_in_forces": order.time_in_force.value,
-        "product_type": "SPOT",
-        "order_placement_source": "RETAIL_ADVANCED",
-    }
-    return all(fact in params[name] for name, fact in facts.items() if name in params)
+_FACTS: Mapping[str, Callable[[OrderRecord], str]] = {
+    "order_ids": lambda record: record.order_id,
+    "product_ids": lambda record: str(record.order.product_id),
+    "order_types": lambda record: record.order.kind.value,
+    "order_side": lambda record: record.order.side.value,
+    "time_in_forces": lambda record: record.order.time_in_force.value,
+    "product_type": lambda _record: "SPOT",
+    "order_placement_source": lambda _record: "RETAIL_ADVANCED",
+}
+"""What an order list can be filtered by, and what an order has there."""
+
+
+def _is_asked_for(record: OrderRecord, asked: Sequence[tuple[Callable[[OrderRecord], str], Sequence[str]]]) -> bool:
+    return all(fact(record) in wanted for fact, wanted in asked)
 
 
 def moment_in(params: Params, name: str, default: datetime) -> datetime:

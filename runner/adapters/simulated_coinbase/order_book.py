@@ -134,7 +134,8 @@ class OrderBook:
 
     def newest_first(self, now: datetime) -> list[OrderRecord]:
         self._engine.resting()
-        return [record for record in reversed(self._accepted.values()) if self.is_shown(record, now)]
+        latest = now - self._behaviour.lags.order
+        return [record for record in reversed(self._accepted.values()) if record.created_at <= latest]
 
     def is_shown(self, record: OrderRecord, now: datetime) -> bool:
         return record.created_at + self._behaviour.lags.order <= now

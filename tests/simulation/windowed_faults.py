@@ -1,0 +1,59 @@
+"""The exchange's faults of a run: each in its own windows of time, from its own seed, or at one appointed request."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from runner.adapters.simulated_coinbase.faults import Fault
+from runner.adapters.simulated_coinbase.routes import Endpoint
+
+
+@dataclass(slots=True, kw_only=True)
+class Window:
+    """A fault that strikes a share of the requests to some endpoints (none named: all that it can strike)."""
+
+    fault: Fault
+    probability: float
+    endpoints: Sequence[Endpoint]
+    draw: random.Random
+
+    def strikes(self, endpoint: Endpoint) -> bool:
+        is_meant = self.fault.applies_to(endpoint) and (not self.endpoints or endpoint in self.endpoints)
+        return is_meant and self.draw.random() < self.probability
+
+
+@dataclass(slots=True)
+class WindowedFaults:
+    """Stands in for `FaultPlan` at the exchange; `history` has every request that was struck, and its minute."""
+
+    minutes: Callable[[], float]
+    windows: list[Window] = field(default_factory=list)
+    appointed: list[tuple[Fault, Endpoint]] = field(default_factory=list)
+    counts: Counter[Fault] = field(default_factory=Counter)
+    history: list[tuple[float, Endpoint, Fault]] = field(default_factory=list)
+
+    def draw(self, endpoint: Endpoint) -> Fault | None:
+        """Return the fault of this request, or None."""
+        if not (self.windows or self.appointed):
+            return None
+        fault = self._appointed(endpoint)
+        for window in self.windows:
+            if window.strikes(endpoint) and fault is None:
+                fault = window.fault
+        if fault is not None:
+            self.counts[fault] += 1
+            self.history.append((self.minutes(), endpoint, fault))
+        return fault
+
+    def clear(self) -> None:
+        """Let nothing go wrong any more."""
+        self.windows.clear()
+        self.appointed.clear()
+
+    def _appointed(self, endpoint: Endpoint) -> Fault | None:
+        for item in self.appointed:
+            if item[1] is endpoint:
+                self.appointed.remove(item)
+                return item[0]
+        return None
