@@ -57,6 +57,7 @@ def _full_disk(scene: Scene, deed: Deed) -> None:
     running = scene.running
     if running is None or not scene.at(deed.moment, lambda: _fill(scene, draw.choice((0, 0, 1, 2)))):
         return
+    running.forgiven = DISK  # also when the space comes back at the very moment of the write
     stage = scene.stage()
     if draw.random() < 0.5:
         scene.wait_while_up(deed.pause)
@@ -76,6 +77,7 @@ def _start_when_full(scene: Scene, deed: Deed) -> None:
     scene.wait_for_end((), "kill")
     _fill(scene, random.Random(deed.draw).choice((0, 0, 1, 2)))  # noqa: S311 - a disk
     started = scene.start()
+    started.forgiven = DISK
     scene.wait_while_up(8.0)
     free(scene)
     if scene.is_up():

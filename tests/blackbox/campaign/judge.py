@@ -273,9 +273,9 @@ def judge_fills(story: Story, state: Row) -> Iterator[str]:
             yield f"fills_differ: {name}: booked {ours}, the exchange has {theirs}"
 
 
-def judge_money(bot: Bot, state: Row, deposited: int) -> Iterator[str]:
+def judge_money(every_line: Sequence[Row], state: Row, deposited: int) -> Iterator[str]:
     """The bot's last line, the owner's share, and the account agree on each cent and coin."""
-    lines = [line for line in bot.lines() if line["portfolio"] is not None]
+    lines = [line for line in every_line if line["portfolio"] is not None]
     if not lines:
         yield "no_portfolio: no line has one"
         return

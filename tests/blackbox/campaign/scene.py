@@ -33,7 +33,6 @@ GIVE_UP_SECONDS = 6.0
 NOT_ANSWERED = (ExitCode.VENUE_UNAVAILABLE, ExitCode.REFUSED)
 """How a start may end while the exchange does not answer as it should."""
 
-KILLED = "killed"
 MOMENT = "moment"
 DISK = tuple(code for code in ExitCode if code.name in ("IO", "DISK"))
 UNWELCOME = ("Traceback (most recent call last)", "Exception ignored", "Fatal Python error", "Segmentation fault")
@@ -42,14 +41,19 @@ LEFTOVERS = ("*.tmp", "*.new")
 
 @dataclass(slots=True, kw_only=True)
 class Started:
-    """A process of the bot, what it prints, and how much of the journal was there before it."""
+    """
+    A process of the bot, what it prints, and how much of the journal was there before it.
+
+    `forgiven`: codes with which it may end by itself from now on, because of what was done to it.
+    """
 
     number: int
     process: "subprocess.Popen[bytes]"
     printed: Path
     at: float
     records_before: int
-    wrecked: str = ""
+    was_killed: bool = False
+    forgiven: tuple[int, ...] = ()
     stopping: str = ""
     killed_at: float = float("inf")
 
@@ -185,7 +189,7 @@ class Scene:
     def kill(self) -> None:
         """End the running process as a power switch would, and note what it was doing."""
         if self.running is not None:
-            self.running.wrecked = KILLED
+            self.running.was_killed = True
             self.signal(signal.SIGKILL)
             self.running.killed_at = time.time()
 
@@ -217,8 +221,8 @@ class Scene:
     def judge_end(self, one: Started, allowed: Collection[int] = (), kind: str = "by itself") -> int:
         """Hold the end of a process against what may end it."""
         code = one.process.wait()
-        expected = set(allowed)
-        if one.wrecked == KILLED:
+        expected = {*allowed, *one.forgiven}
+        if one.was_killed:
             expected.add(-signal.SIGKILL)
         if not one.is_ready and self.was_disturbed(one.at):
             expected.update(NOT_ANSWERED)
