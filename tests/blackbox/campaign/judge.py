@@ -119,15 +119,16 @@ def judge_records(bot: Bot, story: Story, capital: int) -> Iterator[str]:
     if slots != story.ticks:
         yield f"lines: {_first_difference(slots, story.ticks)}"
     yield from judge_caps(bot.journal(), capital)
-    lines = bot.lines()
+    if not bot.audit_file.exists():
+        return
+    by_number = {line.number: line.body for line in read(bot.audit_file)[0]}  # torn ones are counted, too
     for violation in check(bot.audit_file, bot.config_dir, fills_may_lag=True).violations:
         is_of_other_slots = violation.code == "timestamp"  # its slots are minutes, ours seconds
-        line = lines[violation.line - 1] if violation.line <= len(lines) else None
-        was_cut_off = line is not None and line["no_trade_reason"] == "interrupted"
+        was_cut_off = by_number.get(violation.line, {}).get("no_trade_reason") == "interrupted"
         # A cut-off line tells neither equity nor which orders are over: its caps are judged on the journal, see above.
         if not is_of_other_slots and not (was_cut_off and violation.code in CAPS):
             yield f"audit: {violation}"
-    for line in lines:
+    for line in by_number.values():
         if line["error"] is not None and line["error"]["type"] != "Interrupted":
             yield f"exception: {line['error']} in slot {line['slot']}"
 

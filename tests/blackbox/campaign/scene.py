@@ -27,7 +27,7 @@ READY = "System started"
 PATIENCE_SECONDS = 90.0
 """For a start or an end on a busy machine while the exchange answers late; longer is a process that hangs."""
 
-GIVE_UP_SECONDS = 6.0
+GIVE_UP_SECONDS = 8.0
 """A moment that has not come by then is now."""
 
 NOT_ANSWERED = (ExitCode.VENUE_UNAVAILABLE, ExitCode.REFUSED)
