@@ -169,5 +169,13 @@ def _on_signals(stop: Callable[[str], None]) -> None:
         signal.signal(signal.SIGHUP, ask_to_stop)
 
 
+def _ignore_signals() -> None:
+    """Let no late signal change how an end looks: the interpreter puts their defaults back while it tidies up."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    _ignore_signals()
+    sys.exit(code)

@@ -41,6 +41,22 @@ def test_impatient_ctrl_c_is_no_worse_than_one(bot: Bot) -> None:
     _is_orderly(bot, done, signal.SIGINT)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_signals_until_the_last_moment_do_not_make_an_orderly_end_look_like_another(
+    bot: Bot, number: signal.Signals
+) -> None:
+    process = bot.start_and_wait(WAITING)
+
+    process.send_signal(signal.SIGTERM)
+    while process.poll() is None:  # also while the interpreter tidies up, which puts the signals' defaults back
+        process.send_signal(number)
+        time.sleep(0.001)
+    done = ended(process)
+
+    assert (done.code, done.errors) == (0, "")
+    assert bot.journal()[-1]["kind"] == "STOP"
+
+
 def test_the_next_start_goes_on_with_slots_chain_and_positions(busy_bot: Bot) -> None:
     stopped(busy_bot.start_and_wait([*REHEARSAL, "--loop"], lines=100))
     before = busy_bot.lines()
