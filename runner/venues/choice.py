@@ -66,5 +66,7 @@ def _auto(settings: Settings, options: RunOptions, environ: Mapping[str, str]) -
     try:
         return _coinbase(settings, options, environ)
     except MarketDataUnavailable as error:
+        from runner.venues.coinbase import WAY_OUT  # noqa: PLC0415
+
         outside = _simulated(settings, options)
-        return replace(outside, note=f"auto: {error}; {outside.note}")
+        return replace(outside, note=f"auto: {str(error).removesuffix(WAY_OUT)}; {outside.note}")

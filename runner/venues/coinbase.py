@@ -28,6 +28,8 @@ from runner.venues.outside import Opening, Outside
 from runner.venues.paper import account_name, paper_account, paper_opening
 from runner.wire import Wire
 
+WAY_OUT = "; check the connection, or use --paper --market simulated"
+
 CANDLE_SETTLE_SECONDS = 2.0
 """A minute's candle is asked for this long after its end: its last trades may still be arriving."""
 
@@ -194,8 +196,7 @@ def _place(settings: Settings) -> str:
 def _must_answer(venue: _Venue, settings: Settings) -> None:
     if not venue.time.answers():
         raise MarketDataUnavailable(
-            f"{settings.app.exchange.api_url} does not answer with its time ({venue.time.problem}); check the "
-            "connection, or use --paper --market simulated"
+            f"{settings.app.exchange.api_url} does not answer with its time ({venue.time.problem}){WAY_OUT}"
         )
 
 

@@ -106,6 +106,7 @@ def test_auto_without_an_exchange_runs_on_the_embedded_one_and_says_so_everywher
 
     assert done.code == 0, done.text
     assert f"Venue: simulated (auto: {NOWHERE} does not answer" in done.output
+    assert "check the connection" not in done.output  # nothing is asked of the user
     assert "embedded simulated Coinbase, seed 7; invented prices, no evidence for real ones)" in done.output
     assert {line["venue"] for line in bot.lines()} == {"simulated"}
     assert [record["venue"] for record in bot.journal() if record["kind"] == "RUN"] == ["simulated"]
