@@ -68,6 +68,7 @@ class _Pass:
         self.equity: Decimal | None = None
         self.lines_without_equity = 0
         self.is_first = True
+        self.state_before: str | None = None
 
     def problems(self, line: Line) -> list[Problem]:
         body = line.body
@@ -170,7 +171,9 @@ class _Pass:
         )
 
     def _overdue(self, body: dict[str, Any]) -> list[Problem]:
-        if body["no_trade_reason"] in STOPPED or body["trading_state"] in ("HALTED", "CANCEL_ONLY"):
+        # Exits come before the breakers are judged: in the cycle that ends a halt they still stand still.
+        before, self.state_before = self.state_before, body["trading_state"]
+        if body["no_trade_reason"] in STOPPED or {before, body["trading_state"]} & {"HALTED", "CANCEL_ONLY"}:
             return []
         at, found = moment(body["timestamp"]), []
         spoken = {item["lot"] for item in body["exits"] or []}
