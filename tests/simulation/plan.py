@@ -37,8 +37,9 @@ class Plan:
     A run. `minutes` with disturbances are followed by `CALM_MINUTES` without.
 
     `changes` are made to the shipped configuration. `lag_seconds`: how late the exchange shows fills; its other lags go
-    with it. `rejects_duplicates`: what it answers to an id that it knows. `is_signed`: the official SDK signs, and the
-    exchange verifies; else both are cheap. `begin`: the true time of minute 0.
+    with it, and `lags_vary`: each fill has its own. `rejects_duplicates`: what it answers to an id that it knows.
+    `is_signed`: the official SDK signs, and the exchange verifies; else both are cheap. `begin`: the true time of
+    minute 0.
     """
 
     seed: int
@@ -47,6 +48,7 @@ class Plan:
     profile: str
     products: int
     lag_seconds: float
+    lags_vary: bool
     rejects_duplicates: bool
     is_signed: bool
     ending: str = ""
@@ -74,7 +76,7 @@ class Plan:
             "begin": self.begin,
             "profile": self.profile,
             "products": self.products,
-            "lag": self.lag_seconds,
+            "lag": f"{'up to ' * self.lags_vary}{self.lag_seconds:g}",
             "duplicates": "reject" if self.rejects_duplicates else "first",
             "client": "sdk" if self.is_signed else "cheap",
             "ending": self.ending or "armed",

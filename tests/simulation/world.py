@@ -228,7 +228,9 @@ def open_world(plan: Plan, folder: Path) -> Iterator[World]:
     """Open everything of a run; nothing is planned in it and nothing runs yet."""
     lag = timedelta(seconds=plan.lag_seconds)
     behaviour = Behaviour(
-        lags=Lags(order=lag / 3, fills=lag, balances=lag * 4 / 3, pending=lag / 3, cancel=lag / 2),
+        lags=Lags(
+            order=lag / 3, fills=lag, balances=lag * 4 / 3, pending=lag / 3, cancel=lag / 2, fills_vary=plan.lags_vary
+        ),
         duplicates=DuplicateAnswer.REJECT if plan.rejects_duplicates else DuplicateAnswer.FIRST_ORDER,
         answers_late_by=timedelta(seconds=30),
         acts_late_by=timedelta(seconds=4),

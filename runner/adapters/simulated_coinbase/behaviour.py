@@ -19,6 +19,7 @@ class Lags:
 
     `order`, `fills`, `balances`: until an order can be found, a fill is listed, a balance has changed. `pending`: an
     accepted order is shown as PENDING. `cancel`: until a requested cancel is done; fills before that still count.
+    `fills_vary`: each fill has its own share of that lag, so that a later one may be listed before an earlier one.
     """
 
     order: timedelta = timedelta(0)
@@ -26,6 +27,7 @@ class Lags:
     balances: timedelta = timedelta(0)
     pending: timedelta = timedelta(0)
     cancel: timedelta = timedelta(0)
+    fills_vary: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

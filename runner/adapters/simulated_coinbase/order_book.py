@@ -5,6 +5,7 @@ The engine decides at once; here live the lags, the cancels that are still to co
 client_order_id that is known already.
 """
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -172,7 +173,8 @@ class OrderBook:
         record = self._accepted.get(fill.order_id)
         if record is None or self.is_pending(record, now):
             return False
-        return fill.at + self._behaviour.lags.fills <= now
+        lags = self._behaviour.lags
+        return fill.at + (lags.fills * _share_of(fill) if lags.fills_vary else lags.fills) <= now
 
     def _remembered(self, client_order_id: str, now: datetime) -> OrderRecord | None:
         order_id = self._latest.get(client_order_id)
@@ -242,3 +244,8 @@ def _message_of(error: OrderRejected) -> str:
 def _with_extras(given: object) -> object:
     """Return a configuration as it is echoed: with keys that were never sent."""
     return {**given, "rfq_disabled": False, "reduce_only": False} if isinstance(given, dict) else given
+
+
+def _share_of(fill: Fill) -> float:
+    """Return a number in [0, 1) that belongs to a fill for ever."""
+    return zlib.crc32(fill.fill_id.encode()) / 2**32
