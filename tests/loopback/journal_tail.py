@@ -72,6 +72,8 @@ class JournalTail:
         self.fills: dict[str, dict[str, Any]] = {}
         self.fills_repeated: list[str] = []
         self.coins: dict[str, Decimal] = {}
+        self.lots: dict[str, tuple[str, Decimal]] = {}
+        """What is left of each lot, and of which coin."""
         self.kinds: Counter[str] = Counter()
         self.breakers: list[dict[str, Any]] = []
         self.tripped: dict[str, dict[str, Any]] = {}
@@ -149,5 +151,16 @@ class JournalTail:
         self.fills[fill["fill_id"]] = fill
         base = str(fill["product_id"]).partition("-")[0]
         size = Decimal(fill["size"])
-        self.intents[fill["client_order_id"]].filled += size
-        self.coins[base] = self.coins.get(base, Decimal(0)) + (size if fill["side"] == "BUY" else -size)
+        written = self.intents[fill["client_order_id"]]
+        written.filled += size
+        moved = size if fill["side"] == "BUY" else -size
+        self.coins[base] = self.coins.get(base, Decimal(0)) + moved
+        lot = str(written.order["lot_id"])
+        self.lots[lot] = base, self.lots.get(lot, (base, Decimal(0)))[1] + moved
+        if not self.lots[lot][1]:
+            del self.lots[lot]
+
+    def dust(self, base: str, size_max: Decimal) -> Decimal:
+        """Return how much of a coin is in lots of at most this size each."""
+        sizes = (size for name, size in self.lots.values() if name == base)
+        return sum((size for size in sizes if 0 < size <= size_max), Decimal(0))

@@ -248,7 +248,8 @@ class Witness:
 
     def _judge_cover(self, base: str, held: Decimal, slot: int, *, is_bared: bool) -> None:
         offered = self._offered(base)
-        naked, price = held - offered, self._price(base) or self.books.cost[base] / held
+        price = self._price(base) or self.books.cost[base] / held
+        naked = held - offered - self.journal.dust(base, self._limits.dust / price)  # no exchange takes an order for dust
         if naked * price <= self._limits.dust:
             return
         unbooked = held - self.journal.coins.get(base, ZERO)
