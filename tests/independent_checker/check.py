@@ -20,6 +20,7 @@ STOPPED = ("kill_switch", "halted", "interrupted")
 EQUITY_KEPT_LINES = 5
 """A line whose last look at the quotes failed has none: the one of so few lines before is near enough for the caps."""
 
+LATE_FILLS = timedelta(minutes=10)
 GRACE = timedelta(minutes=2)
 """A lot that is past its longest hold is sold in the next cycle, or that cycle says why not."""
 
@@ -160,8 +161,15 @@ class _Pass:
             self.resting = []  # seen to be over although the account could not be read as a whole
 
     def _open_exits(self, body: dict[str, Any]) -> int:
-        """Return how many exits may be open at a line's end: those in doubt, and its own that are not filled."""
+        """
+        Return how many exits may be open at a line's end: those in doubt, and its own that are not filled.
+
+        Where fills may lag, so may those of the minutes before: an exit that is over stays open until its fills come.
+        """
         own = {order["client_order_id"] for order in listed(body, "execution", "orders")}
+        if self.fills_may_lag:
+            since = moment(body["timestamp"]) - LATE_FILLS
+            own |= {name for name, item in self.orders.by_id.items() if item.at >= since}
         return sum(
             1
             for name, item in self.orders.by_id.items()

@@ -11,6 +11,7 @@ from decimal import Decimal, localcontext
 from typing import Any
 
 from core.model.money import plain
+from runner.adapters.simulated_coinbase.faults import Fault
 from runner.adapters.simulated_coinbase.order_rows import FILLS_NAMESPACE
 from runner.matching.books import Name
 from runner.matching.order_record import OrderRecord
@@ -196,8 +197,8 @@ def _settled(desk: LiveDesk) -> Iterator[str]:
 def _audit(desk: LiveDesk, schema: LineSchema | None) -> Iterator[str]:
     if not desk.audit_file.exists():
         return
-    lag = desk.exchange.behaviour.lags.fills
-    report = check(desk.audit_file, desk.config, fills_may_lag=bool(lag), schema=schema)
+    lag = bool(desk.exchange.behaviour.lags.fills or desk.exchange.faults.counts[Fault.FILLS_MISSING])
+    report = check(desk.audit_file, desk.config, fills_may_lag=lag, schema=schema)
     yield from (f"audit: {violation}" for violation in report.violations)
     for line in lines_of(desk):
         if line["error"] is not None and line["error"]["type"] != "Interrupted":

@@ -249,7 +249,7 @@ class Witness:
     def _judge_cover(self, base: str, held: Decimal, slot: int, *, is_bared: bool) -> None:
         offered = self._offered(base)
         price = self._price(base) or self.books.cost[base] / held
-        naked = held - offered - self.journal.dust(base, self._limits.dust / price)  # no exchange takes an order for dust
+        naked = held - offered - self.journal.dust(base, self._limits.dust / price)  # no order for dust is ever taken
         if naked * price <= self._limits.dust:
             return
         unbooked = held - self.journal.coins.get(base, ZERO)
