@@ -103,6 +103,7 @@ def take_over(world: World, left: Left, folder: Path) -> None:
     """Be the machine after the process death or power loss: other folder, nothing open, no fault."""
     disk = world.disk
     write_folders(left, folder, world.home)
+    world.taken_over = left.files
     os.chdir(folder)
     disk.end_process()
     if left.is_power_loss:
@@ -148,7 +149,10 @@ def live_on(world: World) -> list[str]:
     except TraderError as error:
         return [f"refused: {type(error).__name__}: {error}", *world.problems, *desk.witness.problems]
     world.reached = nothing
-    return broken_laws(world)
+    try:
+        return broken_laws(world)
+    except TraderError as error:
+        return [f"unreadable: {type(error).__name__}: {error}"]
 
 
 def _stop_when_quiet(world: World) -> None:
