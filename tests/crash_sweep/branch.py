@@ -90,7 +90,9 @@ class Children:
 
     def _collect(self) -> None:
         child, status = os.wait()
-        then = self._running.pop(child)
+        then = self._running.pop(child, None)
+        if then is None:
+            return  # of another sweep, which was given up
         answer = self._folder / f"{child}.verdict"
         if os.waitstatus_to_exitcode(status) or not answer.exists():
             then(Verdict([f"sweep: the child ended with {os.waitstatus_to_exitcode(status)} and no verdict"]))

@@ -45,7 +45,7 @@ def test_crashed_again_inside_the_recovery_nothing_is_lost() -> None:
     done = sweep(Plan(parts=("recovery",), stride=60))
 
     assert done.violations() == []
-    assert done.figures["recovery"].restarts == 1
+    assert done.figures["recovery"].restarts >= 1
     assert done.figures["recovery"].again_points > 30
 
 
