@@ -80,8 +80,8 @@ def _crash(plan: Plan, points: Counter[str]) -> list[str]:
     with _progress("crash points", points.total()) as tell:
         done = sweep(plan, tell=tell)
     _say_crashes(plan, points, done)
-    wrong = [text for figures in done.figures.values() for text in figures.violations]
-    return [*_other_history(points, Counter({part: f.points for part, f in done.figures.items()})), *wrong]
+    counted = Counter({part: figures.points for part, figures in done.figures.items()})
+    return [*_other_history(points, counted), *done.violations()]
 
 
 def _fail(plan: FaultPlan, points: Counter[str], calls: Counter[str]) -> list[str]:

@@ -90,7 +90,9 @@ class Children:
 
     def _collect(self) -> None:
         child, status = os.wait()
-        then = self._running.pop(child)
+        then = self._running.pop(child, None)
+        if then is None:
+            return  # of another sweep, which was given up
         answer = self._folder / f"{child}.verdict"
         if os.waitstatus_to_exitcode(status) or not answer.exists():
             then(Verdict([f"sweep: the child ended with {os.waitstatus_to_exitcode(status)} and no verdict"]))
@@ -103,6 +105,7 @@ def take_over(world: World, left: Left, folder: Path) -> None:
     """Be the machine after the process death or power loss: other folder, nothing open, no fault."""
     disk = world.disk
     write_folders(left, folder, world.home)
+    world.taken_over = left.files
     os.chdir(folder)
     disk.end_process()
     if left.is_power_loss:
@@ -148,7 +151,10 @@ def live_on(world: World) -> list[str]:
     except TraderError as error:
         return [f"refused: {type(error).__name__}: {error}", *world.problems, *desk.witness.problems]
     world.reached = nothing
-    return broken_laws(world)
+    try:
+        return broken_laws(world)
+    except TraderError as error:
+        return [f"unreadable: {type(error).__name__}: {error}"]
 
 
 def _stop_when_quiet(world: World) -> None:

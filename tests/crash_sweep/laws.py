@@ -25,8 +25,19 @@ def broken_laws(world: World) -> list[str]:
         *(f"journal: {violation}" for violation in read(data / "journal.jsonl")[1]),
         *_cycles_and_lines(world, data),
         *_state(data),
+        *_edited(world),
         *(f"leftover: {path}" for folder in ("data", "logs") for path in _leftovers(world.desk.folder / folder)),
     ]
+
+
+def _edited(world: World) -> Iterator[str]:
+    """What stood in a file of a chain after the crash stands at the beginning of one of its files now (D6)."""
+    for path, content in world.taken_over.items():
+        if path.endswith(".jsonl"):
+            chain = world.desk.folder / path
+            files = sorted(chain.parent.iterdir())
+            if not any(file.is_file() and file.read_bytes().startswith(content) for file in files):
+                yield f"records_edited: what was in {path} after the crash is in no file now"
 
 
 def _leftovers(folder: Path) -> Iterator[Path]:

@@ -17,6 +17,7 @@ from runner.adapters.coinbase.credentials import Credentials
 from runner.adapters.coinbase.plain_client import HEADERS
 from runner.adapters.coinbase.strict_json import render
 from runner.adapters.coinbase.transport import Attempt, Transport
+from runner.adapters.record_file import RecordFile
 from runner.adapters.simulated_coinbase.access import Access, ApiKey
 from runner.wire import HttpRequest, HttpResponse
 from tests.independent_checker import Report
@@ -25,6 +26,7 @@ from tests.independent_checker.story import Schema
 
 Judge = Callable[[Schema, int, dict[str, Any]], list[Problem]]
 
+FILE_BYTES = 6_000
 WINDOW_MINUTES = 120
 """Of candles, instead of a day."""
 
@@ -55,8 +57,20 @@ def _replacements() -> list[tuple[Any, str, Any]]:
         (runner.adapters.coinbase.signed_client, "SignedClient", UnsignedClient),
         (Access, "signer", _first_key),
         (Schema, "problems", _judged_once(Schema.problems)),
+        (RecordFile, "__init__", _small(RecordFile.__init__)),
         *((module, name, functools.cache(getattr(module, name))) for module, name in cached),
     ]
+
+
+def _small(make: Callable[..., None]) -> Callable[..., None]:
+    """Let the files of a chain be full after a few records: some end while the program runs."""
+
+    def init(self: RecordFile, *given: Any, **named: Any) -> None:
+        if named.get("bytes_max") is not None:
+            named["bytes_max"] = FILE_BYTES
+        make(self, *given, **named)
+
+    return init
 
 
 def _judged_once(judge: Judge) -> Judge:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.crash_sweep import history
 from tests.crash_sweep.branch import Children, Verdict, live_on, nothing, take_over
+from tests.crash_sweep.laws import broken_laws
 from tests.crash_sweep.left import Left, Looking, digest_of
 from tests.crash_sweep.world import PARTS, Point, World, functions_on_the_way
 from tests.independent_checker import check
@@ -44,7 +45,8 @@ class Plan:
     """
     What to sweep: `parts`, each `stride`-th point, and whether once more inside each kind of recovery.
 
-    `only`: one state of one point, as `123.p4`, or one inside a recovery, as `123.p4/17.d0`.
+    `only`: one state of one point, as `123.p4`, or one inside a recovery, as `123.p4/17.d0`. `until_first`: the first
+    violation ends it.
     """
 
     parts: tuple[str, ...] = PARTS
@@ -52,6 +54,7 @@ class Plan:
     doubly: bool = True
     jobs: int = 2
     only: str | None = None
+    until_first: bool = False
 
 
 class Sweep:
@@ -70,15 +73,27 @@ class Sweep:
         self._only = _Only.of(plan.only)
 
     def run(self) -> None:
-        """Play the history, sweeping it on the way."""
+        """Play the history, sweeping it on the way; it must break no law itself."""
         self._world.reached = self._sweep
         self._world.watch()
-        history.play(self._world)
+        try:
+            history.play(self._world)
+        except _Enough:
+            self._world.reached = nothing
         self._children.finish()
+        if not self.violations():
+            self._world.reached = nothing
+            self.figures[PARTS[0]].violations += [f"without any crash: {text}" for text in broken_laws(self._world)]
+
+    def violations(self) -> list[str]:
+        """Return what was found, part by part."""
+        return [text for figures in self.figures.values() for text in figures.violations]
 
     # --- in the history -----------------------------------------------------------------------------------------------
 
     def _sweep(self, point: Point) -> None:
+        if self._plan.until_first and self.violations():
+            raise _Enough
         figures = self.figures[point.part]
         figures.points += 1
         self._tell(point)
@@ -128,7 +143,7 @@ class Sweep:
         """Restart on what is left and live on; when no restart was of this kind before, crash it all over."""
         if self._only is not None and self._only.again is not None:
             return self._live_doubly(left, folder)
-        if not self._plan.doubly:
+        if not self._plan.doubly or self._only is not None:
             return self._live(left, folder)
         verdicts: list[Verdict] = []
         children = Children(self._folder, 1)
@@ -179,6 +194,10 @@ class Sweep:
         verdict.figures = again.figures
         verdict.figures["restarts"] += 1
         return verdict
+
+
+class _Enough(BaseException):
+    """A violation was found: the history ends here."""
 
 
 class _Recovered(BaseException):

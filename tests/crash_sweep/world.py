@@ -77,6 +77,8 @@ class World:
     """Requests that may have changed something at the exchange."""
     reached: Reached = field(default=lambda _point: None)
     problems: list[str] = field(default_factory=list)
+    taken_over: dict[str, bytes] = field(default_factory=dict)
+    """What a branch found in its folder."""
     ended: Callable[[BaseException | None], NoReturn] | None = None
     """What a branch does that is in the middle of a run when this run has ended; None in the history itself."""
 

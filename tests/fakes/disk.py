@@ -19,6 +19,7 @@ world can be moved with chdir.
 import fcntl
 import importlib
 import os
+import pkgutil
 import random
 import shutil
 import stat
@@ -28,12 +29,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import runner.records
 from tests.fakes.spy_os import Call, Crash, SpyFcntl, SpyOs
 from tests.fakes.unsynced import DiskState, Node, Unsynced
 
 MODULES = (
-    "runner.records.durable_files",
-    "runner.records.reader",
+    *(f"{runner.records.__name__}.{module.name}" for module in pkgutil.iter_modules(runner.records.__path__)),
     "runner.adapters.record_file",
     "runner.adapters.state_store",
     "runner.adapters.instance_lock",

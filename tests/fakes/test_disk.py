@@ -382,3 +382,16 @@ def test_a_folder_made_behind_the_spy_s_back_is_lost_with_all_in_it_until_its_pa
     assert "other/one" not in disk.on_disk()
     durable_files.sync_directory(disk.root)
     assert "other/one" in disk.on_disk()
+
+
+def test_a_file_that_was_renamed_in_a_folder_that_is_lost_is_lost(disk: Disk) -> None:
+    disk.spy.mkdir(disk.root / "tape")
+    descriptor = durable_files.create_to_append(disk.root / "tape" / "one.new")
+    durable_files.sync(descriptor)
+    durable_files.sync_directory(disk.root / "tape")
+    durable_files.rename(disk.root / "tape" / "one.new", disk.root / "tape" / "one")
+
+    gone = [state for state in disk.power_loss_states() if state.gone_folders]
+
+    assert gone
+    assert all(content is None for state in gone for content in state.files.values())

@@ -250,7 +250,7 @@ class Unsynced:
         for path in dict.fromkeys((*self.names, *left)):
             node = left.get(path)
             if any(path == folder or path.startswith(f"{folder}/") for folder in gone):
-                if not self.names[path].is_folder:
+                if path in self.names and not self.names[path].is_folder:
                     files[path] = None
             elif node is None:
                 files[path] = None
