@@ -136,6 +136,7 @@ def _take_descriptors(scene: Scene, deed: Deed) -> None:
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, _DESCRIPTORS[1]))
 
     if scene.at(deed.moment, take):
+        running.forgiven = DISK  # a snapshot, too, is a file to be opened
         stage = scene.stage()
         scene.wait(deed.pause)
         with contextlib.suppress(ProcessLookupError):
