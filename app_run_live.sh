@@ -2,6 +2,7 @@
 # Start the bot: make the environment when needed, validate the configuration, become the trading loop.
 # All flags go to the loop (`./app_run_live.sh --help` lists them). Despite its name it trades on paper as shipped.
 set -euo pipefail
+trap 'exit 130' INT # of `kill -INT` alone, bash would take no notice while it waits for the validator
 
 # The project's folder, also when this file was started through a symlink (macOS has no `readlink -f`).
 source_path=${BASH_SOURCE[0]}

@@ -48,11 +48,12 @@ class Metrics:
     def __init__(
         self,
         health: ApiHealth,
-        rss_mb: Callable[[], float] | None,
+        rss_mb: Callable[[], float | None] | None,
         rate_limit_use: Callable[[], Mapping[str, float]] | None,
     ) -> None:
         """
-        `rss_mb` reads the process's memory; None in virtual time, where a run repeats to the byte.
+        `rss_mb` reads the process's memory; None in virtual time, where a run repeats to the byte. What it cannot read
+        is left out.
 
         `rate_limit_use` reads the share of each channel's limit in use since it was last read; None without a limiter.
         """
@@ -99,7 +100,8 @@ class Metrics:
     def values(self, cycle: Cycle, standing: Standing) -> dict[str, object]:
         """Return the metrics after a cycle by their names, and the process's memory."""
         ledger, health = standing.ledger, self._health
-        memory = {} if self._rss_mb is None else {"process_rss_mb": self._rss_mb()}
+        rss_mb = None if self._rss_mb is None else self._rss_mb()
+        memory = {} if rss_mb is None else {"process_rss_mb": rss_mb}
         return {
             "trader_cycle_duration_seconds": round(cycle.total_seconds, 4),
             "trader_cycle_total": self._cycles.take_moved(),

@@ -16,7 +16,12 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run_program(tmp_path_factory.mktemp("day"), [*SIMULATED_DAY, "--cycles", str(DAY_CYCLES)])
 
 
-LONGEST = ("tests/scenarios/test_replay_of_real_candles.py", "tests/loopback/", "tests/blackbox/")
+LONGEST = (
+    "tests/blackbox/test_campaign.py",
+    "tests/scenarios/test_replay_of_real_candles.py",
+    "tests/loopback/",
+    "tests/blackbox/",
+)
 """Where the waiting is; begun first, the other workers fill the time."""
 
 

@@ -10,11 +10,14 @@ from core.model.guards import INODES_UNCOUNTED, DiskRoom
 _CODE_FOLDERS = ("core", "runner")
 
 
-def rss_mb() -> float:
-    """Return the resident memory of this process in MB (10^6 bytes)."""
+def rss_mb() -> float | None:
+    """Return the resident memory of this process in MB (10^6 bytes); None when it cannot be asked."""
     import psutil  # noqa: PLC0415 - not needed in virtual time, and it costs memory
 
-    return float(round(psutil.Process(os.getpid()).memory_info().rss / 1e6, 1))
+    try:
+        return float(round(psutil.Process(os.getpid()).memory_info().rss / 1e6, 1))
+    except (OSError, psutil.Error):
+        return None
 
 
 def disk_room(*folders: Path) -> DiskRoom:

@@ -1,11 +1,14 @@
 """A disk that fills, and files that vanish under a running process."""
 
+import resource
 import shutil
 import sys
 from pathlib import Path
 
+import pytest
+
 from core.errors import ExitCode
-from tests.blackbox.bot import PATIENCE_SECONDS, REHEARSAL, Bot, Ended
+from tests.blackbox.bot import PATIENCE_SECONDS, REAL_TIME, REHEARSAL, Bot, Ended, stopped, wait_until
 from tests.independent_checker import check
 
 LIMITED = """
@@ -66,6 +69,27 @@ def test_a_data_directory_removed_while_running_ends_the_run(bot: Bot) -> None:
     assert process.returncode in (ExitCode.IO, ExitCode.ALREADY_RUNNING)
     assert errors.startswith("❌ ")
     assert "Traceback" not in output + errors
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="Linux sets the limits of another process")
+def test_a_process_that_may_open_no_more_files_for_a_while_goes_on(bot: Bot) -> None:
+    process = bot.start_and_wait([*REAL_TIME, "--loop"])
+    before = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (3, before[1]))  # what is open stays so
+    seen = bot.count_lines()
+    wait_until(lambda: bot.count_lines() >= seen + 2, process)
+    without = bot.lines()[-1]
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, before)
+    seen = bot.count_lines()
+    wait_until(lambda: bot.count_lines() >= seen + 2, process)
+    done = stopped(process)
+
+    assert done.code == 0, done.text
+    assert "Traceback" not in done.text
+    assert "process_rss_mb" not in without["metrics"]  # it cannot be read
+    assert "process_rss_mb" in bot.lines()[-1]["metrics"]
+    assert check(bot.audit_file, bot.config_dir).codes in ([], ["timestamp"])  # its slots are minutes
 
 
 def _is_out_of_space(bot: Bot, done: Ended, file: Path) -> None:

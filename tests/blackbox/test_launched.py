@@ -44,6 +44,22 @@ def test_the_pid_is_the_launchers_own_and_a_signal_to_it_ends_the_run(checkout: 
     assert checkout.journal()[-1]["reason"] == "SIGTERM"
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_the_configuration_is_checked_starts_no_bot(checkout: Bot, number: signal.Signals) -> None:
+    python = checkout.folder / ".venv" / "bin" / "python"
+    slow = 'case "$*" in *config_validator*) touch checking; sleep 1 ;; esac\nexec'
+    python.write_text(python.read_text().replace("exec", slow, 1))
+    process = _launch(checkout, ["--market", "simulated", "--loop"])
+    wait_until((checkout.folder.parent / "checking").exists, process)
+
+    process.send_signal(number)
+    done = ended(process)
+
+    assert done.code in (-number, 128 + number)
+    assert "System started" not in done.output
+    assert not checkout.data.exists()
+
+
 def test_help_and_live_need_no_data(checkout: Bot) -> None:
     helped, refused = _launched(checkout, ["--help"]), _launched(checkout, ["--live"])
 

@@ -121,7 +121,7 @@ class Background:
     def kill_file(self, event: Event) -> Callable[[], None] | None:
         scene = self._scene
         text = random.Random(event.draw).choice(KILL_TEXTS)  # noqa: S311 - a text
-        if scene.files_are_away:
+        if scene.files_are_away or (scene.kill_windows and scene.kill_windows[-1][1] is None):
             return None
         try:
             scene.bot.kill_file.write_text(text)

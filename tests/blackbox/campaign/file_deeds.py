@@ -5,6 +5,7 @@ import os
 import random
 import resource
 import shutil
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -107,6 +108,45 @@ def _limit(scene: Scene, deed: Deed) -> None:
         count(scene, deed, stage)
 
 
+def _fail_a_sync(scene: Scene, deed: Deed) -> None:
+    """Let the n-th fsync of the journal fail, in a process that is traced for it: it ends, and repeats none."""
+    if shutil.which("strace") is None:
+        return
+    if scene.is_up():
+        scene.signal(signal.SIGTERM)
+        scene.wait_for_end((ExitCode.OK,), "terminate")
+    nth = 1 + deed.draw % 9
+    journal = str(scene.bot.data / "journal.jsonl")
+    failing = ("-e", "trace=fsync", "-e", f"inject=fsync:error=EIO:when={nth}")
+    started = scene.start(under=["strace", "-f", "-qq", "-o", os.devnull, "-P", journal, *failing])
+    scene.wait_for_end(DISK, deed.name, patience=WITHIN_SECONDS)
+    count(scene, deed, f"fsync {nth}" if started.is_ready else "before it was ready")
+
+
+def _take_descriptors(scene: Scene, deed: Deed) -> None:
+    """Let a process open no more files and connections for a while: it keeps what it has, and comes back."""
+    running = scene.running
+    if running is None:
+        return
+    pid, spare = running.process.pid, (None, 0, 1, 2)[deed.draw % 4]
+
+    def take() -> None:
+        with contextlib.suppress(OSError):
+            most = 3 if spare is None else max(map(int, os.listdir(f"/proc/{pid}/fd"))) + 1 + spare
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, _DESCRIPTORS[1]))
+
+    if scene.at(deed.moment, take):
+        running.forgiven = DISK  # a snapshot, too, is a file to be opened
+        stage = scene.stage()
+        scene.wait(deed.pause)
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, _DESCRIPTORS)
+        count(scene, deed, stage)
+
+
+_DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
@@ -190,6 +230,8 @@ DEEDS: Mapping[str, Callable[[Scene, Deed], None]] = {
     "fill the disk": _full_disk,
     "limit file size": _limit,
     "start on a full disk": _start_when_full,
+    "fail a sync": _fail_a_sync,
+    "take descriptors": _take_descriptors,
     "move data away": _gone(lambda scene: scene.bot.data, _nothing),
     "replace data": _gone(lambda scene: scene.bot.data, _new_folder),
     "move logs away": _gone(lambda scene: scene.bot.audit_file.parent, _nothing),

@@ -123,10 +123,11 @@ def judge_records(bot: Bot, story: Story, capital: int) -> Iterator[str]:
         return
     by_number = {line.number: line.body for line in read(bot.audit_file)[0]}  # torn ones are counted, too
     for violation in check(bot.audit_file, bot.config_dir, fills_may_lag=True).violations:
+        body = by_number.get(violation.line, {})
         is_of_other_slots = violation.code == "timestamp"  # its slots are minutes, ours seconds
-        was_cut_off = by_number.get(violation.line, {}).get("no_trade_reason") == "interrupted"
-        # A cut-off line tells neither equity nor which orders are over: its caps are judged on the journal, see above.
-        if not is_of_other_slots and not (was_cut_off and violation.code in CAPS):
+        # A line that was cut off, or counts orders in doubt, does not tell which buys still rest: `judge_caps` knows.
+        is_vague = body.get("no_trade_reason") == "interrupted" or (body.get("reconcile") or {}).get("unknown_orders")
+        if not is_of_other_slots and not (is_vague and violation.code in CAPS):
             yield f"audit: {violation}"
     for line in by_number.values():
         if line["error"] is not None and line["error"]["type"] != "Interrupted":

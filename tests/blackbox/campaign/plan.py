@@ -30,6 +30,8 @@ DEEDS: Mapping[str, float] = {
     "fill the disk": 3,
     "limit file size": 2,
     "start on a full disk": 1,
+    "fail a sync": 1.5,
+    "take descriptors": 1.5,
     "move data away": 1,
     "replace data": 1,
     "move logs away": 1,

@@ -126,12 +126,12 @@ class Scene:
 
     # --- processes ----------------------------------------------------------------------------------------------------
 
-    def start(self, *, by_launcher: bool = False) -> Started:
-        """Start the bot and return at once; it becomes the running one."""
-        self.running = self.latest = self.start_another(by_launcher=by_launcher)
+    def start(self, *, by_launcher: bool = False, under: Sequence[str] = ()) -> Started:
+        """Start the bot and return at once; it becomes the running one. `under`: a command that runs it."""
+        self.running = self.latest = self.start_another(by_launcher=by_launcher, under=under)
         return self.running
 
-    def start_another(self, *, by_launcher: bool = False) -> Started:
+    def start_another(self, *, by_launcher: bool = False, under: Sequence[str] = ()) -> Started:
         """Start a process on the bot's folders."""
         self.figures.starts += 1
         number = self.figures.starts
@@ -141,7 +141,7 @@ class Scene:
         before = self._records()
         with printed.open("wb") as stream:
             process = subprocess.Popen(
-                [*command, *self.bot.flags(flags)],
+                [*under, *command, *self.bot.flags(flags)],
                 cwd=self.folder,
                 env=clean_environment({"PYTHONPATH": str(self.checkout)}),
                 stdin=subprocess.DEVNULL,
