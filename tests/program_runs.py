@@ -50,6 +50,7 @@ def run_program(
     config_dir: Path = SHIPPED,
     environment: Mapping[str, str] | None = None,
     cwd: Path = ROOT,
+    umask: int = -1,
 ) -> Run:
     """Run the loop with its files below `folder` until it ends by itself; it must end well."""
     folders = ["--config-dir", str(config_dir), "--data-dir", str(folder / "data"), "--logs-dir", str(folder / "logs")]
@@ -58,6 +59,7 @@ def run_program(
     done = subprocess.run(
         command,
         cwd=cwd,
+        umask=umask,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **(environment or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,

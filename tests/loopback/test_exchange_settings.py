@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import StartRefused
+from runner.adapters.coinbase.venue_time import VenueTime
 from runner.adapters.simulated_coinbase.behaviour import Behaviour
 from runner.adapters.simulated_coinbase.faults import Fault
 from runner.adapters.simulated_coinbase.routes import Endpoint
@@ -76,6 +77,16 @@ AHEAD = Behaviour(clock_skew=timedelta(seconds=30.5))
 def test_live_does_not_start_with_a_clock_that_is_off_by_more_than_the_settings_say(tmp_path: Path) -> None:
     with pytest.raises(StartRefused, match=r"clock is -30\.5 s off the exchange's, more than 30 s"):
         _play(tmp_path, {"app.exchange.max_clock_skew_seconds": 30}, behaviour=AHEAD)
+
+
+def test_live_does_not_start_when_it_cannot_be_told_how_far_the_clock_is_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when our clock is set just after the exchange has told its time."""
+    monkeypatch.setattr(VenueTime, "skew_seconds", lambda _self: None)
+
+    with pytest.raises(StartRefused, match=r"clock is \+nan s off the exchange's"):
+        _play(tmp_path, {})
 
 
 def test_live_starts_with_a_clock_inside_the_settings_and_buys_nothing_with_it(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.config_files import SHIPPED
+from tests.determinism.places import ELSEWHERE
 from tests.independent_checker import Report, check
 from tests.program_runs import DAY_CYCLES, SIMULATED_DAY, Line, Run, figures, run_program, run_together
 
@@ -26,9 +27,8 @@ DAY_BYTES_MAX = 4_600_000
 
 @pytest.fixture(scope="module")
 def other_runs(day: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
-    """The same day elsewhere (hash seed, time zone, language, working directory), and the day in two halves."""
+    """The same day elsewhere (tests/determinism/places.py; another working directory), and the day in two halves."""
     elsewhere, halves = tmp_path_factory.mktemp("elsewhere"), tmp_path_factory.mktemp("halves")
-    strange = {"PYTHONHASHSEED": "4242", "TZ": "America/New_York", "LC_ALL": "C", "LANG": "tr_TR.UTF-8"}
     half = [*SIMULATED_DAY, "--cycles", str(DAY_CYCLES // 2)]
 
     def in_two_halves() -> Run:
@@ -39,8 +39,9 @@ def other_runs(day: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run,
         lambda: run_program(
             elsewhere,
             [*SIMULATED_DAY, "--cycles", str(DAY_CYCLES)],
-            environment=strange,
+            environment=ELSEWHERE.environment,
             cwd=elsewhere,
+            umask=ELSEWHERE.umask,
         ),
         in_two_halves,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import BrokerUnavailable
 from core.ports import Broker, Clock
 from tests.fakes.faulty_broker import FaultyBroker
 from tests.scenarios.stage import (
@@ -233,6 +234,23 @@ def test_a_silent_account_is_no_empty_account(tmp_path: Path) -> None:
     assert reasons(lines)[2:] == ["broker_unavailable"] * 4
     assert faulty[0].submitted == []
     assert "api_errors" in lines[-1]["breakers"]
+
+
+def test_fees_that_cannot_be_read_are_not_taken_for_none(tmp_path: Path) -> None:
+    def fail() -> None:
+        raise BrokerUnavailable("no fee rates today")
+
+    stage = set_stage(tmp_path)
+    faulty: list[FaultyBroker] = []
+    stage.broker = _keep(faulty)
+    stage.clock.at(0.5, lambda: setattr(faulty[0], "before_fees", fail))
+    stage.buy_one(ETH)
+
+    lines = stage.play(4)
+
+    refused = [item["reason"] for line in lines if line["risk"] is not None for item in line["risk"]["refused"]]
+    assert set(refused) == {"fees_unknown"}
+    assert not orders(lines)
 
 
 def test_unexpected_exceptions_are_lines_of_their_own_and_a_burst_of_them_stops_entries(tmp_path: Path) -> None:

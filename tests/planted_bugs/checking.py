@@ -1,0 +1,90 @@
+"""One check in one tree: started, given its time, and what it found."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.planted_bugs.trees import environment
+
+LIMIT_SECONDS = 180.0
+"""Of one check, on a machine that is busy. One that takes longer has caught nothing."""
+
+PYTEST = ("-m", "pytest", "-x", "-p", "no:cacheprovider", "--no-header", "--tb=line")
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+::.+?)(?: - (.*))?$", re.MULTILINE)
+_WORDS_MAX = 160
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """
+    What a check said of a tree.
+
+    `found` names the test that failed, or the first words of a command that ended with 1; None: nothing was found.
+    `trouble` says why a check is worth nothing: it took too long, or could not even begin.
+    """
+
+    check: str
+    found: str | None
+    trouble: str | None
+    seconds: float
+
+
+def run_check(check: str, tree: Path, limit_seconds: float = LIMIT_SECONDS) -> Verdict:
+    """Run one check of a bug, a test of pytest or a command, in a tree."""
+    is_command = check.startswith("python ")
+    words = shlex.split(check)[1:] if is_command else [*PYTEST, check]
+    began = time.monotonic()
+    code, output = run_python(words, tree, limit_seconds)
+    seconds = time.monotonic() - began
+    if code is None:
+        return Verdict(check=check, found=None, trouble=f"not done after {limit_seconds:.0f} s", seconds=seconds)
+    found = _of_command(code, output) if is_command else _of_pytest(code, output)
+    trouble = None if code == 0 or found else f"it could not be run: exit {code}, {_last_words(output)}"
+    return Verdict(check=check, found=found, trouble=trouble, seconds=seconds)
+
+
+def run_python(words: list[str], tree: Path, limit_seconds: float) -> tuple[int | None, str]:
+    """Run Python in a tree; return exit code (None: too late, it was ended with all that it started) and output."""
+    with subprocess.Popen(
+        [sys.executable, *words],
+        cwd=tree,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            output, _ = process.communicate(timeout=limit_seconds)
+        except BaseException as error:
+            os.killpg(process.pid, signal.SIGKILL)
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+            return None, ""
+    return process.returncode, output
+
+
+def _of_pytest(code: int, output: str) -> str | None:
+    """Return the first test that failed. A file that cannot be collected is none: a bug must let the tests begin."""
+    match = _FAILED.search(output) if code == 1 else None
+    return None if match is None else f"{match[1]}{f' ({match[2][:_WORDS_MAX]})' if match[2] else ''}"
+
+
+def _of_command(code: int, output: str) -> str | None:
+    if code != 1 or "Traceback (most recent call last)" in output:
+        return None
+    return _last_words(output)
+
+
+def _last_words(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return (lines[-1] if lines else "no output")[:_WORDS_MAX]

@@ -1,0 +1,217 @@
+"""Kill switch, lock, clocks, breakers, signals, configuration (L5, L14, L16; C18 to C22)."""
+
+# ruff: noqa: E501 (lines of the program, indented as there)
+
+from tests.planted_bugs.bug import Bug
+
+KILL = "tests/scenarios/test_kill_switch.py"
+KILL_FILE = "tests/runner/adapters/test_kill_switch.py"
+LOCK = "tests/runner/adapters/test_instance_lock.py"
+BREAKERS = "tests/scenarios/test_breakers.py"
+
+BUGS = (
+    Bug(
+        name="kill-switch-read-at-the-cycles-start-only",
+        breaks="L5",
+        file="runner/orders/sending.py",
+        old="        return self._kill_switch.read() is not None\n",
+        new="        return False\n",
+        caught_by=(KILL,),
+    ),
+    Bug(
+        name="kill-switch-not-read-between-intent-and-send",
+        breaks="L5",
+        file="runner/orders/sending.py",
+        old="        if self.is_killed():\n            cycle.end(Reason.KILL_SWITCH)\n            return self._note(",
+        new="        if cycle.is_over and self.is_killed():\n            cycle.end(Reason.KILL_SWITCH)\n            return self._note(",
+        caught_by=(KILL,),
+    ),
+    Bug(
+        name="kill-switch-not-read-in-waits",
+        breaks="L5",
+        file="runner/orders/sending.py",
+        old="        return not self.is_killed() and self._stop_reason() is None\n",
+        new="        return self._stop_reason() is None\n",
+        caught_by=(KILL,),
+    ),
+    Bug(
+        name="kill-switch-not-read-between-cycles",
+        breaks="L5",
+        file="runner/main_loop.py",
+        old="        watch_kill_switch(desk)\n        return self._stop_reason is None\n",
+        new="        return self._stop_reason is None\n",
+        caught_by=(KILL,),
+    ),
+    Bug(
+        name="kill-file-that-cannot-be-looked-at-counts-as-absent",
+        breaks="L5",
+        file="runner/adapters/kill_switch.py",
+        old="        except OSError:\n            return KillCommand.STOP\n",
+        new="        except OSError:\n            return None\n",
+        caught_by=(KILL_FILE,),
+    ),
+    Bug(
+        name="kill-file-without-its-folder-counts-as-absent",
+        breaks="L5",
+        file="runner/adapters/kill_switch.py",
+        old="            return None if self._folder_is_there() else KillCommand.STOP\n",
+        new="            return None\n",
+        caught_by=(KILL_FILE,),
+    ),
+    Bug(
+        name="kill-switch-removed-once-it-was-seen",
+        breaks="L5",
+        file="runner/adapters/kill_switch.py",
+        old='        return KillCommand.CANCEL_ALL if self._text() == b"cancel-all" else KillCommand.STOP\n',
+        new='        command = KillCommand.CANCEL_ALL if self._text() == b"cancel-all" else KillCommand.STOP\n'
+        "        os.unlink(self._path) if os.path.isfile(self._path) else None\n        return command\n",
+        caught_by=(KILL_FILE, KILL),
+    ),
+    Bug(
+        name="kill-switch-cancels-nothing",
+        breaks="L5",
+        file="runner/stages/guards.py",
+        old="    _cancel_for_kill(desk, command)\n    return False\n",
+        new="    return False\n",
+        caught_by=(KILL,),
+    ),
+    Bug(
+        name="kill-switch-takes-guards-away",
+        breaks="L5",
+        file="runner/executor.py",
+        old="            if command is KillCommand.CANCEL_ALL or state.order.side is Side.BUY\n",
+        new="            if command in KillCommand\n",
+        caught_by=(KILL,),
+    ),
+    Bug(
+        name="cancel-under-the-switch-not-verified",
+        breaks="L5",
+        file="runner/executor.py",
+        old="        return self._sender.cancel_and_look(ids)\n",
+        new="        self._sender.cancel_and_look(ids)\n        return True\n",
+        caught_by=(KILL,),
+    ),
+    Bug(
+        name="lock-checked-at-the-start-only",
+        breaks="L14",
+        file="runner/stages/guards.py",
+        old="    if not desk.lock.is_ours():\n",
+        new="    if not desk.memory.cycles_done and not desk.lock.is_ours():\n",
+        caught_by=("tests/scenarios/test_files.py",),
+    ),
+    Bug(
+        name="lock-file-removed-at-the-end",
+        breaks="L14",
+        file="runner/adapters/instance_lock.py",
+        old="        finally:\n            os.close(descriptor)\n\n    def _lock(self",
+        new="        finally:\n            durable_files.remove_if_there(self._lock_path)\n"
+        "            os.close(descriptor)\n\n    def _lock(self",
+        caught_by=(LOCK,),
+    ),
+    Bug(
+        name="lock-without-flock",
+        breaks="L14",
+        file="runner/adapters/instance_lock.py",
+        old="            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+        new="            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)\n",
+        caught_by=(LOCK,),
+    ),
+    Bug(
+        name="replaced-lock-file-not-noticed",
+        breaks="L14",
+        file="runner/adapters/instance_lock.py",
+        old="        return (held.st_dev, held.st_ino) == (named.st_dev, named.st_ino) and held.st_nlink == 1\n",
+        new="        return held.st_dev == named.st_dev\n",
+        caught_by=(LOCK,),
+    ),
+    Bug(
+        name="signal-handler-that-raises",
+        breaks="L2",
+        file="runner/main_loop.py",
+        old="        loop.stop(signal.Signals(number).name)\n",
+        new="        raise KeyboardInterrupt(signal.Signals(number).name)\n",
+        caught_by=("tests/blackbox/test_signals.py",),
+    ),
+    Bug(
+        name="wall-clock-for-a-wait",
+        breaks="L16",
+        file="runner/adapters/system_clock.py",
+        old="            left = min((moment - self.now()).total_seconds(), deadline - time.monotonic())\n",
+        new="            left = (moment - self.now()).total_seconds()\n",
+        caught_by=("tests/runner/adapters/test_system_clock.py",),
+    ),
+    Bug(
+        name="late-cycle-goes-on-buying",
+        breaks="L16",
+        file="runner/orders/sending.py",
+        old="        if cycle.is_late:\n            cycle.end(Reason.DEADLINE)\n            return True\n",
+        new="        if cycle.is_late:\n            cycle.end(Reason.DEADLINE)\n",
+        caught_by=("tests/scenarios/test_settings_have_effect.py", "tests/scenarios/test_order_routing.py"),
+    ),
+    Bug(
+        name="looking-at-an-order-has-no-end",
+        breaks="L16",
+        file="runner/orders/sending.py",
+        old="            if look and (self._clock.now() >= until or not may_go_on()):\n                return False\n",
+        new="            if look and not may_go_on():\n                return False\n",
+        caught_by=("tests/scenarios/test_looking_at_orders.py",),
+    ),
+    Bug(
+        name="configuration-read-again-while-running",
+        breaks="C22",
+        file="runner/main_loop.py",
+        old="                status = self.run_cycle(tick, desk)\n",
+        new="                import dataclasses\n\n"
+        "                fresh = load_configuration(self.configuration.config_dir).settings\n"
+        "                status = self.run_cycle(tick, dataclasses.replace(desk, settings=fresh))\n",
+        caught_by=("tests/scenarios/test_time_and_config.py",),
+    ),
+    Bug(
+        name="mildest-breaker-decides",
+        breaks="C11",
+        file="core/breakers.py",
+        old="    return max((state.level for state in states.values() if state.tripped), default=TradingState.ARMED)\n",
+        new="    return min((state.level for state in states.values() if state.tripped), default=TradingState.ARMED)\n",
+        caught_by=("tests/core/test_breakers.py",),
+    ),
+    Bug(
+        name="loss-limit-lifts-itself",
+        breaks="C11",
+        file="core/breaker_rules.py",
+        old="    if _is_latched(case) or fraction is None or not fraction.is_finite():\n",
+        new="    if fraction is None or not fraction.is_finite():\n",
+        caught_by=(BREAKERS, "tests/core/test_breakers.py"),
+    ),
+    Bug(
+        name="mismatch-never-halts",
+        breaks="C20",
+        file="runner/stages/guards.py",
+        old="    desk.memory.mismatch_cycles = desk.memory.mismatch_cycles + 1 if found.differences else 0\n",
+        new="    desk.memory.mismatch_cycles = 0\n",
+        caught_by=(BREAKERS,),
+    ),
+    Bug(
+        name="exception-in-a-cycle-ends-in-silence",
+        breaks="L8",
+        file="runner/stages/closing.py",
+        old="    cycle.end(Reason.EXCEPTION)\n    desk.memory.exceptions.append(desk.clock.now())\n",
+        new="    cycle.end(Reason.EXCEPTION)\n",
+        caught_by=(BREAKERS,),
+    ),
+    Bug(
+        name="alert-not-sent",
+        breaks="C21",
+        file="runner/desk.py",
+        old="        if self.notifier.alert(code, key, severity, message, self.clock.now()):\n",
+        new="        if severity is None and self.notifier.alert(code, key, severity, message, self.clock.now()):\n",
+        caught_by=(KILL,),
+    ),
+    Bug(
+        name="mode-live-without-its-conditions",
+        breaks="C23",
+        file="runner/venues/coinbase.py",
+        old="    refuse_live_unless_ready(settings, options, has_key=credentials is not None)\n",
+        new="",
+        caught_by=("tests/blackbox/test_live_refused.py",),
+    ),
+)

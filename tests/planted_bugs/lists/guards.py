@@ -1,0 +1,157 @@
+"""Exits and guards: what is held is guarded, and sold once (L6, L9)."""
+
+from tests.planted_bugs.bug import Bug
+
+GUARDS = "tests/scenarios/test_guards.py"
+PROTECTION = "tests/core/test_protection.py"
+RESTORING = "tests/core/test_last_hop_restoring.py"
+
+BUGS = (
+    Bug(
+        name="guard-not-placed",
+        breaks="L6",
+        file="runner/orders/protector.py",
+        old="            if not self._is_due(lot) and not self._sender.is_killed():\n",
+        new="            if self._is_due(lot) and not self._sender.is_killed():\n",
+        caught_by=(GUARDS,),
+    ),
+    Bug(
+        name="fill-guarded-only-when-its-order-is-over",
+        breaks="L6",
+        file="runner/orders/entries.py",
+        old="            self._sender.settle(keys)\n            self._protector.protect(planning, cycle)\n",
+        new="            self._sender.settle(keys)\n",
+        caught_by=(GUARDS,),
+    ),
+    Bug(
+        name="exit-sent-before-its-guard-is-gone",
+        breaks="L9",
+        file="runner/orders/exits.py",
+        old="            if left:\n",
+        new="            if len(left) > 9:\n",
+        caught_by=(GUARDS,),
+    ),
+    Bug(
+        name="guards-not-counted-as-sells",
+        breaks="L9",
+        file="core/exposure.py",
+        old="    return _still_sold(ledger, lot_id, (Purpose.EXIT, Purpose.PROTECTION))\n",
+        new="    return _still_sold(ledger, lot_id, (Purpose.EXIT,))\n",
+        caught_by=(RESTORING, "tests/core/test_exposure.py"),
+    ),
+    Bug(
+        name="oversell",
+        breaks="L9",
+        file="core/risk/restoring_hop.py",
+        old="    if order.size > left:\n        return Breach(reason=Refusal.OVERSELL",
+        new="    if order.size > left + lot.bought_quantity:\n        return Breach(reason=Refusal.OVERSELL",
+        caught_by=(RESTORING,),
+    ),
+    Bug(
+        name="lot-of-another-product-sold",
+        breaks="L9",
+        file="core/risk/restoring_hop.py",
+        old="    if lot is None or lot.product_id != order.product_id:\n",
+        new="    if lot is None:\n",
+        caught_by=(RESTORING,),
+    ),
+    Bug(
+        name="exit-repeated-while-the-one-before-is-open",
+        breaks="L9",
+        file="runner/orders/exits.py",
+        old="        if self._has_open_exit(due.lot_id):\n            return None",
+        new='        if due.lot_id == "":\n            return None',
+        caught_by=("tests/scenarios/test_order_routing.py",),
+    ),
+    Bug(
+        name="guard-bigger-than-the-lot",
+        breaks="L9",
+        file="core/protection.py",
+        old="    rest = round_down(lot.quantity - asked - guarded, product.base_increment)\n",
+        new="    rest = round_down(lot.quantity - asked, product.base_increment)\n",
+        caught_by=(PROTECTION, GUARDS),
+    ),
+    Bug(
+        name="guard-without-a-stop-below-the-lot",
+        breaks="L6",
+        file="core/model/portfolio.py",
+        old="        return self.average_price * (1 - self.plan.stop_fraction)\n",
+        new="        return self.average_price * (1 - 2 * self.plan.stop_fraction)\n",
+        caught_by=("tests/scenarios/test_guards.py", "tests/core/test_exits.py"),
+    ),
+    Bug(
+        name="second-guard-while-the-first-is-unknown",
+        breaks="L4",
+        file="core/protection.py",
+        old="    if any(state.is_unknown for state in guards):\n        return ()\n",
+        new="    guards = [state for state in guards if not state.is_unknown]\n",
+        caught_by=(GUARDS, PROTECTION),
+    ),
+    Bug(
+        name="breaker-stops-exits",
+        breaks="L6",
+        file="core/risk/restoring_hop.py",
+        old="MAY_SEND = (TradingState.ARMED, TradingState.REDUCE_ONLY)\n",
+        new="MAY_SEND = (TradingState.ARMED,)\n",
+        caught_by=("tests/scenarios/test_breakers.py",),
+    ),
+    Bug(
+        name="stop-loss-not-judged",
+        breaks="L6",
+        file="core/exits.py",
+        old="    if bid <= lot.stop_price:\n",
+        new="    if bid <= lot.stop_price * 0:\n",
+        caught_by=("tests/core/test_exits.py",),
+    ),
+    Bug(
+        name="max-hold-forgotten",
+        breaks="L6",
+        file="core/exits.py",
+        old="    return now >= lot.opened_at + timedelta(seconds=lot.plan.max_hold_seconds)\n",
+        new="    return now >= lot.opened_at + timedelta(days=lot.plan.max_hold_seconds)\n",
+        caught_by=("tests/scenarios/test_trading.py",),
+    ),
+    Bug(
+        name="exits-after-new-ideas",
+        breaks="L6",
+        file="runner/main_loop.py",
+        old="""\
+    ("exits", exits_and_upkeep),
+    ("universe", universe),
+    ("triggers", triggers),
+    ("breakers", breakers),
+)
+""",
+        new="""\
+    ("universe", universe),
+    ("triggers", triggers),
+    ("breakers", breakers),
+)
+""",
+        caught_by=("tests/scenarios/test_trading.py", "tests/scenarios/test_breakers.py"),
+    ),
+    Bug(
+        name="exit-sold-into-a-hole-in-the-book",
+        breaks="C1",
+        file="core/order_plan.py",
+        old="    if lowest is not None and quote.bid < lowest:\n",
+        new="    if lowest is not None and quote.bid < 0:\n",
+        caught_by=("tests/core/test_order_plan.py",),
+    ),
+    Bug(
+        name="rest-of-a-lot-being-sold-left-unguarded",
+        breaks="L6",
+        file="runner/orders/protector.py",
+        old="        for lot in tuple(self._book.ledger.lots.values()):\n",
+        new="        for lot in [lot for lot in self._book.ledger.lots.values() if lot.lot_id not in being_sold]:\n",
+        caught_by=(GUARDS,),
+    ),
+    Bug(
+        name="oversold-coins-not-bought-back",
+        breaks="L9",
+        file="runner/executor.py",
+        old="        self._exits.buy_back(planning, cycle)\n",
+        new="",
+        caught_by=("tests/scenarios/test_reconciling.py",),
+    ),
+)

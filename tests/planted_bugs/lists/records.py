@@ -1,0 +1,324 @@
+"""Journal, audit and snapshot: written ahead, synced, whole, chained, never repaired in silence (L1, L2, L11, L13)."""
+
+from tests.planted_bugs.bug import Bug
+
+RECORD_FILE = "tests/runner/adapters/test_record_file.py"
+READER = "tests/runner/test_record_reader.py"
+RECOVERY = "tests/runner/test_recovery.py"
+RECOVERY_CRASH = "tests/runner/test_recovery_crash.py"
+STATE = "tests/runner/adapters/test_state_store.py"
+WRITE_AHEAD = "tests/loopback/test_write_ahead.py"
+FILES = "tests/scenarios/test_files.py"
+
+BUGS = (
+    Bug(
+        name="order-sent-before-its-intent-is-synced",
+        breaks="L2",
+        file="runner/orders/sending.py",
+        old="plan=planned.plan, reason=planned.reason), durable=True",
+        new="plan=planned.plan, reason=planned.reason), durable=False",
+        caught_by=(WRITE_AHEAD,),
+    ),
+    Bug(
+        name="order-sent-before-its-intent-is-written",
+        breaks="L2",
+        file="runner/orders/sending.py",
+        old="""\
+        self._book.record(
+            Intent(at=now, slot=cycle.tick.slot, order=order, plan=planned.plan, reason=planned.reason), durable=True
+        )
+        if self.is_killed():
+            cycle.end(Reason.KILL_SWITCH)
+            return self._note(order, Outcome.NOT_SENT, None, Reason.KILL_SWITCH.value)
+        self._book.record(Sent(at=now, client_order_id=order.client_order_id), durable=False)
+        return self._submit(order)
+""",
+        new="""\
+        order_id, reason = None, ""
+        try:
+            order_id = self._broker.submit(order)
+        except (OrderRejected, OrderNotSent, OrderOutcomeUnknown) as error:
+            reason = str(error)
+        self._book.record(
+            Intent(at=now, slot=cycle.tick.slot, order=order, plan=planned.plan, reason=planned.reason), durable=True
+        )
+        self._book.record(Sent(at=now, client_order_id=order.client_order_id), durable=False)
+        return self._note(order, Outcome.ACCEPTED if order_id else Outcome.UNKNOWN, order_id, reason)
+""",
+        caught_by=(WRITE_AHEAD,),
+    ),
+    Bug(
+        name="outcome-of-an-order-is-not-synced",
+        breaks="L2",
+        file="runner/orders/sending.py",
+        old="""\
+                order_id=order_id,
+                reason=reason,
+            ),
+            durable=True,
+""",
+        new="""\
+                order_id=order_id,
+                reason=reason,
+            ),
+            durable=False,
+""",
+        caught_by=(WRITE_AHEAD,),
+    ),
+    Bug(
+        name="fsync-skipped",
+        breaks="L2",
+        file="runner/adapters/record_file.py",
+        old="if not (self._is_dirty and self._synced and self._descriptor is not None):",
+        new="if self._is_dirty or not (self._synced and self._descriptor is not None):",
+        caught_by=(RECORD_FILE, WRITE_AHEAD),
+    ),
+    Bug(
+        name="fsync-retried-after-an-error",
+        breaks="L2",
+        file="runner/adapters/record_file.py",
+        old="""\
+        try:
+            durable_files.sync(self._descriptor)
+        except OSError as error:
+""",
+        new="""\
+        try:
+            try:
+                durable_files.sync(self._descriptor)
+            except OSError:
+                durable_files.sync(self._descriptor)
+        except OSError as error:
+""",
+        caught_by=(RECORD_FILE,),
+    ),
+    Bug(
+        name="short-write-ignored",
+        breaks="L1",
+        file="runner/records/durable_files.py",
+        old='    if written != len(data):\n        raise OSError(f"short write: {written} of {len(data)} bytes")\n',
+        new='    if written == 0:\n        raise OSError(f"short write: {written} of {len(data)} bytes")\n',
+        caught_by=(RECORD_FILE, STATE, RECOVERY_CRASH),
+    ),
+    Bug(
+        name="short-write-continued",
+        breaks="L1",
+        file="runner/records/durable_files.py",
+        old='    if written != len(data):\n        raise OSError(f"short write: {written} of {len(data)} bytes")\n',
+        new="    while written < len(data):\n        written += os.write(descriptor, data[written:])\n",
+        caught_by=(RECORD_FILE,),
+    ),
+    Bug(
+        name="fsync-of-the-directory-skipped",
+        breaks="L1",
+        file="runner/records/durable_files.py",
+        old="""\
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+""",
+        new="    os.close(descriptor)\n",
+        caught_by=(RECORD_FILE, STATE, RECOVERY_CRASH),
+    ),
+    Bug(
+        name="snapshot-taken-before-its-journal-is-synced",
+        breaks="L11",
+        file="runner/adapters/record_file.py",
+        old="""\
+        self._refuse_after_failure()
+        self._sync()
+        return self._place
+""",
+        new="""\
+        self._refuse_after_failure()
+        return self._place
+""",
+        caught_by=(RECORD_FILE, RECOVERY_CRASH),
+    ),
+    Bug(
+        name="ledger-changed-before-its-record-is-written",
+        breaks="L11",
+        file="runner/bookkeeper.py",
+        old="""\
+        body: Mapping[str, object] = encode_event(event)
+""",
+        new="""\
+        self.ledger = after
+        body: Mapping[str, object] = encode_event(event)
+""",
+        caught_by=("tests/runner/test_bookkeeper.py",),
+    ),
+    Bug(
+        name="torn-tail-truncated-in-place",
+        breaks="L1",
+        file="runner/adapters/record_file.py",
+        old="            _end_file(path, segment_path(path, place.segment), synced=synced)\n",
+        new="            segment_path(path, place.segment).write_bytes(path.read_bytes()[: place.offset])\n"
+        "            path.unlink()\n",
+        caught_by=(READER, RECOVERY),
+    ),
+    Bug(
+        name="appended-after-a-torn-tail",
+        breaks="L1",
+        file="runner/adapters/record_file.py",
+        old="        if reader.torn is not None and size is not None:\n",
+        new="        if reader.torn is not None and size is not None:\n"
+        "            descriptor = durable_files.open_to_append(path)\n"
+        "            return RecordFile(path, replace(place, offset=size), descriptor, synced=synced)\n"
+        "        if reader.torn is not None and size is not None:\n",
+        caught_by=(READER, RECOVERY),
+    ),
+    Bug(
+        name="damage-in-the-middle-taken-for-a-torn-tail",
+        breaks="L11",
+        file="runner/records/reader.py",
+        old='            if is_over or b"\\n" in chunk[:-1]:\n',
+        new='            if is_over and b"\\n" in chunk[:-1]:\n',
+        caught_by=(READER, RECOVERY, FILES),
+    ),
+    Bug(
+        name="link-to-the-record-before-not-checked",
+        breaks="L1",
+        file="runner/records/chain.py",
+        old="    if digest is None or not line.endswith(link, 0, len(line) - SEAL_BYTES):\n",
+        new="    if digest is None or not link:\n",
+        caught_by=(READER,),
+    ),
+    Bug(
+        name="hash-of-a-record-not-checked",
+        breaks="L1",
+        file="runner/records/chain.py",
+        old="    return digest if line[-SEAL_BYTES:] == seal_of(digest) else None\n",
+        new="    return digest if line.endswith(b'\"}\\n') else None\n",
+        caught_by=(READER,),
+    ),
+    Bug(
+        name="damaged-snapshot-believed",
+        breaks="L11",
+        file="runner/adapters/state_store.py",
+        old="    if end != b'%b%b\"}\\n' % (_HASH_MARK, digest) or",
+        new="    if not end.startswith(_HASH_MARK) or not digest or",
+        caught_by=(STATE,),
+    ),
+    Bug(
+        name="newer-schema-of-the-state-loaded",
+        breaks="L11",
+        file="runner/adapters/state_store.py",
+        old='    if document.get("schema") != SCHEMA:\n',
+        new='    if document.get("schema", 0) < SCHEMA:\n',
+        caught_by=(STATE,),
+    ),
+    Bug(
+        name="snapshot-ahead-of-the-journal-accepted",
+        breaks="L11",
+        file="runner/records/reader.py",
+        old="        if file.read(SEAL_BYTES) != seal_of(self.end.hash):\n",
+        new="        if not file.read(SEAL_BYTES) and not seal_of(self.end.hash):\n",
+        caught_by=(READER, RECOVERY),
+    ),
+    Bug(
+        name="journal-that-cannot-be-folded-gives-defaults",
+        breaks="L11",
+        file="runner/recovery.py",
+        old="""\
+        except (ValueError, StateUnusable) as error:
+            raise StateUnusable(
+""",
+        new="""\
+        except (ValueError, StateUnusable) as error:
+            if record:
+                return Ledger()
+            raise StateUnusable(
+""",
+        caught_by=(RECOVERY,),
+    ),
+    Bug(
+        name="emptied-journal-taken-for-a-new-directory",
+        breaks="L11",
+        file="runner/recovery.py",
+        old="    if size == 0:\n",
+        new="    if size == -1:\n",
+        caught_by=(RECOVERY,),
+    ),
+    Bug(
+        name="loss-limits-forgotten-at-a-restart",
+        breaks="L13",
+        file="core/ledger/fold.py",
+        old="        code_hash=event.code_hash,\n",
+        new="        code_hash=event.code_hash,\n        day=None,\n        week=None,\n",
+        caught_by=("tests/scenarios/test_breakers.py", "tests/core/test_ledger.py"),
+    ),
+    Bug(
+        name="high-water-mark-forgotten-at-a-restart",
+        breaks="L13",
+        file="core/ledger/fold.py",
+        old="        code_hash=event.code_hash,\n",
+        new="        code_hash=event.code_hash,\n        high_water_mark=ledger.equity,\n",
+        caught_by=("tests/scenarios/test_breakers.py", "tests/core/test_ledger.py"),
+    ),
+    Bug(
+        name="breakers-forgotten-at-a-restart",
+        breaks="L13",
+        file="core/ledger/fold.py",
+        old="        code_hash=event.code_hash,\n",
+        new="        code_hash=event.code_hash,\n        breakers={},\n",
+        caught_by=("tests/scenarios/test_breakers.py", "tests/core/test_ledger.py"),
+    ),
+    Bug(
+        name="losing-streak-ended-by-a-restart",
+        breaks="L13",
+        file="core/ledger/fold.py",
+        old="        code_hash=event.code_hash,\n",
+        new="        code_hash=event.code_hash,\n        loss_streak=0,\n",
+        caught_by=("tests/core/test_ledger.py", "tests/core/test_ledger_properties.py"),
+    ),
+    Bug(
+        name="cycle-cut-off-by-a-crash-gets-no-line",
+        breaks="L1",
+        file="runner/run_records.py",
+        old="    if slot is None or last_slot == slot:\n        return False\n",
+        new="    if slot is None or slot:\n        return False\n",
+        caught_by=(FILES, "tests/scenarios/test_a_crash_seen_from_outside.py"),
+    ),
+    Bug(
+        name="cycle-whose-line-was-written-gets-another",
+        breaks="L1",
+        file="runner/run_records.py",
+        old="    if slot is None or last_slot == slot:\n        return False\n",
+        new="    if slot is None:\n        return False\n",
+        caught_by=(RECOVERY_CRASH, "tests/scenarios/test_a_crash_seen_from_outside.py"),
+    ),
+    Bug(
+        name="slot-used-twice-after-the-clock-was-set-back",
+        breaks="L1",
+        file="runner/schedule.py",
+        old="        return self._tick(max(slot, last_slot + 1), last_slot)\n",
+        new="        return self._tick(slot, last_slot)\n",
+        caught_by=("tests/scenarios/test_time_and_config.py",),
+    ),
+    Bug(
+        name="state-of-another-account-opened",
+        breaks="L11",
+        file="runner/recovery.py",
+        old="    if found != identity:\n",
+        new="    if found.mode != identity.mode:\n",
+        caught_by=(RECOVERY,),
+    ),
+    Bug(
+        name="file-that-is-a-link-followed",
+        breaks="L14",
+        file="runner/records/durable_files.py",
+        old="_COMMON = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK",
+        new="_COMMON = os.O_CLOEXEC | os.O_NONBLOCK",
+        caught_by=("tests/runner/adapters/test_instance_lock.py", RECORD_FILE),
+    ),
+    Bug(
+        name="record-file-replaced-while-running-not-noticed",
+        breaks="L14",
+        file="runner/records/durable_files.py",
+        old="    return held.st_size == size and os.path.samestat(held, named)\n",
+        new="    return held.st_size == size and named is not None\n",
+        caught_by=(RECORD_FILE, FILES),
+    ),
+)
