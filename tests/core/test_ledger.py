@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -36,6 +37,25 @@ def test_a_second_run_of_the_same_identity_only_changes_the_run_id() -> None:
 
     assert (ledger.run_id, ledger.mode, ledger.account, ledger.venue) == ("run-2", "PAPER", "paper", "simulated")
     assert ledger.cash == {"USD": Decimal(10000)}
+
+
+def test_a_start_and_a_stop_forget_nothing() -> None:
+    """Positions, fills, limits, latches and streaks outlive every run (L13)."""
+    tripped = BreakerState(
+        tripped=True, level=TradingState.REDUCE_ONLY, detail="loss", since=NOON, until=NOON + timedelta(days=1), trips=1
+    )
+    before = make_traded(
+        make_tick(7),
+        *make_bought(size="2"),
+        *make_sold(size="1", price="90"),
+        BreakerChanged(at=NOON, breaker=Breaker.DAILY_STOP, state=tripped),
+        make_mark("9900"),
+    )
+    before = replace(before, loss_streak=3, last_loss_at=NOON, high_water_mark=Decimal(10500))
+
+    after = fold(before, [RunStopped(at=NOON, reason="signal"), make_run(run_id="run-2")])
+
+    assert after == replace(before, run_id="run-2", open_slot=None)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from core.model.orders import (
     ClientOrderId,
     Fill,
     Liquidity,
+    Order,
     OrderId,
     OrderKey,
     OrderReport,
@@ -227,6 +228,53 @@ def test_an_id_under_which_the_exchange_shows_somebody_elses_order_is_reported_a
     assert [_codes(line) for line in lines[4:7]] == [["order_name_differs"]] * 3
     assert lines[6]["trading_state"] == "HALTED"
     assert cancelled == 3  # the quotes of the entry, before
+
+
+def test_not_even_cancel_all_touches_an_id_under_which_the_exchange_shows_somebody_elses_order(tmp_path: Path) -> None:
+    stage, made = _stage(tmp_path)
+    stage.buy_one(ETH)
+
+    def restate(report: OrderReport) -> OrderReport:
+        is_guard = report.order_type is OrderType.BRACKET
+        return replace(report, client_order_id=ClientOrderId("somebody-elses")) if is_guard else report
+
+    stage.clock.at(3.5, lambda: setattr(made[0], "restated", restate))
+    stage.clock.at(4.5, lambda: stage.kill_file.write_text("cancel-all"))
+
+    lines = stage.play(7)
+
+    assert len(made[0].cancelled) == 3  # the quotes of the entry, before
+    assert stage.alerts("kill_cancel_unverified")
+    assert lines[-1]["metrics"]["trader_pending_orders"] == 1
+
+
+def test_an_answer_that_names_an_order_before_says_nothing_of_this_one(tmp_path: Path) -> None:
+    """The guard was taken, and its answer names the entry: it is looked up under its own name."""
+    stage, made = _stage(tmp_path)
+    stage.buy_one(ETH)
+    taken: list[OrderId] = []
+
+    def confuse() -> None:
+        submit = made[0].submit
+
+        def name_the_first(order: Order) -> OrderId:
+            taken.append(submit(order))
+            return taken[0] if order.purpose is Purpose.PROTECTION else taken[-1]
+
+        setattr(made[0], "submit", name_the_first)  # noqa: B010 - a method of one object
+
+    stage.clock.at(0.5, confuse)
+
+    lines = stage.play(6)
+
+    guard = next(order for order in made[0].submitted if order.purpose is Purpose.PROTECTION)
+    outcomes = [
+        (record["outcome"], record["order_id"])
+        for record in stage.journal()
+        if record["kind"] == "OUTCOME" and record["client_order_id"] == guard.client_order_id
+    ]
+    assert outcomes == [("UNKNOWN", None), ("ACCEPTED", taken[made[0].submitted.index(guard)])]
+    assert [_codes(line) for line in lines] == [[]] * 6
 
 
 def test_a_fill_of_our_order_under_another_id_of_the_exchange_is_not_booked_and_halts(tmp_path: Path) -> None:

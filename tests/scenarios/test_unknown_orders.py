@@ -67,6 +67,27 @@ def test_one_that_never_arrived_is_called_absent_only_when_it_can_no_longer_live
     assert len(made[0].submitted) == len({order.client_order_id for order in made[0].submitted})
 
 
+def test_a_question_that_failed_is_no_look_that_found_nothing(tmp_path: Path) -> None:
+    """Its life is long over when the exchange answers again, and still it is looked for three times."""
+    stage = set_stage(tmp_path)
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+
+    def lose() -> None:
+        made[0].lose_answers = 1
+        made[0].loses_before_acceptance = True
+
+    stage.clock.at(1.6, lose)
+    stage.clock.at(2.7, lambda: setattr(made[0], "unavailable", True))
+    stage.clock.at(9.5, lambda: setattr(made[0], "unavailable", False))
+
+    lines = stage.play(14)
+
+    resolved = [line["slot"] - lines[0]["slot"] for line in lines if "resolved" in (line["reconcile"] or {})]
+    assert orders(lines)[0]["outcome"] == "UNKNOWN"
+    assert resolved == [12]  # looked for in the cycles 10, 11 and 12
+
+
 def test_a_fill_that_was_seen_before_its_order_could_be_found_is_ours_once_it_is(tmp_path: Path) -> None:
     stage = set_stage(tmp_path, {"policy.execution.unknown_settle_seconds": 600})
     made = with_faults(stage)

@@ -24,7 +24,7 @@ BUGS = (
         file="core/ledger/fold.py",
         old="        code_hash=event.code_hash,\n",
         new="        code_hash=event.code_hash,\n        fill_ids=frozenset(),\n",
-        caught_by=("tests/scenarios/test_files.py", "tests/scenarios/test_guards.py"),
+        caught_by=(LEDGER,),
     ),
     Bug(
         name="fills-asked-for-without-overlap",

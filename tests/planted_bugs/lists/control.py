@@ -38,8 +38,8 @@ BUGS = (
         name="kill-switch-not-read-between-cycles",
         breaks="L5",
         file="runner/main_loop.py",
-        old="        watch_kill_switch(desk)\n        return self._stop_reason is None\n",
-        new="        return self._stop_reason is None\n",
+        old="        watch_kill_switch(desk)\n",
+        new="",
         caught_by=(KILL,),
     ),
     Bug(
@@ -128,8 +128,8 @@ BUGS = (
         name="signal-handler-that-raises",
         breaks="L2",
         file="runner/main_loop.py",
-        old="        loop.stop(signal.Signals(number).name)\n",
-        new="        raise KeyboardInterrupt(signal.Signals(number).name)\n",
+        old="stop(signal.Signals(number).name)\n",
+        new="stop(sys.exit(signal.Signals(number).name))\n",
         caught_by=("tests/blackbox/test_signals.py",),
     ),
     Bug(

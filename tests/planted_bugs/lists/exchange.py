@@ -102,8 +102,9 @@ BUGS = (
         name="secret-in-the-log",
         breaks="L15",
         file="runner/adapters/coinbase/redaction.py",
-        old="        for spelling in self._spellings:\n            text = text.replace(spelling, HIDDEN)\n",
-        new="",
+        old="        text = _SHAPES.sub(HIDDEN, text)\n"
+        "        return _WORD.sub(self._hidden_or_same, text) if self._pieces else text\n",
+        new="        return text\n",
         caught_by=("tests/runner/adapters/coinbase/test_redaction.py",),
     ),
     Bug(

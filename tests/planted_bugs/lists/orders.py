@@ -8,11 +8,6 @@ UNKNOWN = "tests/scenarios/test_unknown_orders.py"
 ROUTING = "tests/scenarios/test_order_routing.py"
 RECONCILING = "tests/scenarios/test_reconciling.py"
 PLAN = "tests/core/test_order_plan.py"
-LIES = (
-    "tests/loopback/test_live.py::"
-    "test_an_exchange_that_names_somebody_elses_order_as_ours_stops_the_bot_and_nothing_else"
-)
-CUTS = "tests/loopback/test_live.py::test_nothing_is_wrong_with[power cuts and stops]"
 
 BUGS = (
     Bug(
@@ -121,7 +116,7 @@ BUGS = (
         file="runner/reconcile.py",
         old="LOOKUPS_FOR_ABSENCE = 3\n",
         new="LOOKUPS_FOR_ABSENCE = 1\n",
-        caught_by=(UNKNOWN, RECONCILING, CUTS),
+        caught_by=(UNKNOWN,),
     ),
     Bug(
         name="absent-before-its-token-has-expired",
@@ -227,7 +222,7 @@ BUGS = (
         file="runner/orders/sending.py",
         old="        return any(state.order_id == order_id for states in known for state in states.values())\n",
         new="        return not known\n",
-        caught_by=(LIES,),
+        caught_by=(RECONCILING,),
     ),
     Bug(
         name="two-live-orders-for-one-wish",

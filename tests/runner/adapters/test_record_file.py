@@ -168,6 +168,21 @@ def test_a_failed_sync_is_never_repeated(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(syncs) == 1
 
 
+def test_a_place_is_given_out_once_everything_up_to_there_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = RecordFile(tmp_path / "log.jsonl", START, None, synced=True)
+    log.append({"n": 1}, durable=True)
+    log.append({"n": 2}, durable=False)
+    syncs: list[int] = []
+    monkeypatch.setattr("runner.records.durable_files.sync", syncs.append)
+
+    place = log.synced_place()
+
+    assert place.seq == 2
+    assert len(syncs) == 1
+
+
 @pytest.mark.parametrize("change", ["removed", "replaced", "emptied", "appended to"])
 def test_a_file_that_somebody_else_changes_takes_no_further_record(tmp_path: Path, change: str) -> None:
     path = tmp_path / "log.jsonl"

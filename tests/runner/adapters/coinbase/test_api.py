@@ -85,6 +85,13 @@ class TestAQuestion:
         assert desk.sent == 1
         assert (caught.value.status, caught.value.body_text) == (status, "no [31m news")
 
+    @pytest.mark.parametrize("status", [301, 302, 307, 308, 404])
+    def test_is_not_answered_by_the_body_of_another_status(self, status: int) -> None:
+        desk = ApiDesk(reply(status, b'{"orders":[],"has_next":false}'))
+
+        with pytest.raises(ApiUnavailable):
+            desk.api.get(PRODUCTS)
+
     @pytest.mark.parametrize("body", [b"", HTML, b'{"a":1,"a":2}', b"[NaN]", b"\xff", b"[" * 5000, b'{"a":'])
     def test_is_not_answered_by_what_is_not_strict_json(self, body: bytes) -> None:
         desk = ApiDesk(reply(200, body))
