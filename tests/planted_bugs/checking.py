@@ -17,6 +17,9 @@ LIMIT_SECONDS = 180.0
 
 PYTEST = ("-m", "pytest", "-x", "-p", "no:cacheprovider", "--no-header", "--tb=line")
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+::.+?)(?: - (.*))?$", re.MULTILINE)
+_FINDING = re.compile(r"^(?:seed [0-9]+: \S+: |  ).*$", re.MULTILINE)
+"""What the simulation and the crash sweep print of the first law that was broken."""
+
 _WORDS_MAX = 160
 
 
@@ -82,7 +85,8 @@ def _of_pytest(code: int, output: str) -> str | None:
 def _of_command(code: int, output: str) -> str | None:
     if code != 1 or "Traceback (most recent call last)" in output:
         return None
-    return _last_words(output)
+    finding = _FINDING.search(output)
+    return finding[0].strip()[:_WORDS_MAX] if finding else _last_words(output)
 
 
 def _last_words(output: str) -> str:

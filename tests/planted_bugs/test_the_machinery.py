@@ -1,0 +1,106 @@
+"""What counts as caught, tried on a tree of two files: a check that could not run, or was too late, has caught nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.planted_bugs.__main__ import main
+from tests.planted_bugs.bug import Bug
+from tests.planted_bugs.checking import run_check
+from tests.planted_bugs.trees import tree_with
+
+BUG = Bug(
+    name="adds-wrongly",
+    breaks="L10",
+    file="sums.py",
+    old="return one + two\n",
+    new="return one - two\n",
+    caught_by=("test_sums.py",),
+)
+
+TESTS = {
+    "test_sums.py": "from sums import add\n\ndef test_three() -> None:\n    assert add(1, 2) == 3\n",
+    "test_slow.py": "import time\n\ndef test_it() -> None:\n    time.sleep(60)\n",
+    "test_lost.py": "import nowhere\n\ndef test_it() -> None:\n    pass\n",
+}
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    folder = tmp_path / "base"
+    folder.mkdir()
+    (folder / "sums.py").write_text("def add(one: int, two: int) -> int:\n    return one + two\n")
+    (folder / "pytest.ini").write_text("[pytest]\naddopts = -q -ra\npythonpath = .\n")
+    for name, text in TESTS.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def test_a_bug_is_caught_by_the_test_that_fails_with_it_and_passes_without(base: Path) -> None:
+    with tree_with(BUG, base) as tree:
+        planted = run_check("test_sums.py", tree)
+    clean = run_check("test_sums.py", base)
+
+    assert (planted.found or "").startswith("test_sums.py::test_three (")
+    assert (clean.found, clean.trouble) == (None, None)
+
+
+def test_planting_changes_the_tree_of_the_bug_alone(base: Path) -> None:
+    before = (base / "sums.py").read_bytes()
+
+    with tree_with(BUG, base) as tree:
+        assert b"one - two" in (tree / "sums.py").read_bytes()
+        assert (tree / "test_sums.py").samefile(base / "test_sums.py")
+
+    assert (base / "sums.py").read_bytes() == before
+    assert not tree.exists()
+
+
+def test_a_check_that_takes_too_long_has_caught_nothing(base: Path) -> None:
+    verdict = run_check("test_slow.py", base, limit_seconds=3)
+
+    assert (verdict.found, verdict.trouble) == (None, "not done after 3 s")
+
+
+def test_a_test_that_cannot_even_be_read_has_caught_nothing(base: Path) -> None:
+    verdict = run_check("test_lost.py", base)
+
+    assert verdict.found is None
+    assert (verdict.trouble or "").startswith("it could not be run: exit ")
+
+
+@pytest.mark.parametrize(
+    ("program", "found", "is_trouble"),
+    [
+        pytest.param("print('3 violations'); raise SystemExit(1)", "3 violations", False, id="ends with 1"),
+        pytest.param("print('fine')", None, False, id="ends with 0"),
+        pytest.param("raise SystemExit(2)", None, True, id="ends with 2"),
+        pytest.param("raise ValueError", None, True, id="ends with a traceback"),
+    ],
+)
+def test_a_command_has_found_something_when_it_says_so_and_ends_with_1(
+    base: Path, program: str, found: str | None, is_trouble: bool
+) -> None:
+    (base / "verdict.py").write_text(program + "\n")
+
+    verdict = run_check("python -m verdict", base)
+
+    assert verdict.found == found
+    assert (verdict.trouble is not None) is is_trouble
+
+
+def test_a_text_that_is_there_twice_or_not_at_all_plants_nothing() -> None:
+    with pytest.raises(ValueError, match="stands 2 times in sums.py"):
+        BUG.planted_in("return one + two\nreturn one + two\n")
+    with pytest.raises(ValueError, match="stands 0 times in sums.py"):
+        BUG.planted_in("return two + one\n")
+
+
+def test_a_name_that_there_is_none_of_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["no-such-bug"]) == 2
+    assert capsys.readouterr().err == "no such planted bug: no-such-bug; see --list\n"
+
+
+def test_the_list_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list", "guard-not-placed"]) == 0
+    assert capsys.readouterr().out.startswith("guard-not-placed (L6, runner/orders/protector.py): tests/")
