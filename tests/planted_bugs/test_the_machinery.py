@@ -1,4 +1,4 @@
-"""What counts as caught, tried on a tree of two files: a check that could not run, or was too late, has caught nothing."""
+"""What counts as caught, tried on a tree of two files: what could not run, or was too late, has caught nothing."""
 
 from pathlib import Path
 
@@ -90,9 +90,9 @@ def test_a_command_has_found_something_when_it_says_so_and_ends_with_1(
 
 
 def test_a_text_that_is_there_twice_or_not_at_all_plants_nothing() -> None:
-    with pytest.raises(ValueError, match="stands 2 times in sums.py"):
+    with pytest.raises(ValueError, match=r"stands 2 times in sums\.py"):
         BUG.planted_in("return one + two\nreturn one + two\n")
-    with pytest.raises(ValueError, match="stands 0 times in sums.py"):
+    with pytest.raises(ValueError, match=r"stands 0 times in sums\.py"):
         BUG.planted_in("return two + one\n")
 
 

@@ -3,6 +3,7 @@
 # ruff: noqa: E501 (lines of the program, indented as there)
 
 from tests.planted_bugs.bug import Bug
+from tests.planted_bugs.commands import SIMULATION
 
 FILLS = "tests/core/test_ledger_fills.py"
 LEDGER = "tests/core/test_ledger.py"
@@ -32,7 +33,7 @@ BUGS = (
         file="runner/fill_booking.py",
         old="FILLS_OVERLAP = timedelta(minutes=10)\n",
         new="FILLS_OVERLAP = timedelta(minutes=-1)\n",
-        caught_by=("tests/scenarios/test_unknown_orders.py", "tests/scenarios/test_guards.py"),
+        caught_by=(SIMULATION, "tests/scenarios/test_unknown_orders.py", "tests/scenarios/test_guards.py"),
     ),
     Bug(
         name="second-page-of-fills-dropped",
@@ -90,6 +91,7 @@ BUGS = (
         new="        booked = fill if state is None else replace(fill, price=state.order.limit_price)\n"
         "        self._book.record(FillBooked(at=self._clock.now(), fill=booked), durable=True)\n",
         caught_by=(
+            SIMULATION,
             "tests/scenarios/test_trading.py",
             "tests/loopback/test_live.py::test_nothing_is_wrong_with[a clean hour over sockets]",
         ),
@@ -103,7 +105,10 @@ BUGS = (
         "            ours = [*self._book.ledger.open_orders.values()]\n"
         "            ours = [other for other in ours if other.order.product_id == fill.product_id]\n"
         "            return ours[0].order.client_order_id if ours else NO_CLIENT_ID\n",
-        caught_by=("tests/scenarios/test_reconciling.py",),
+        caught_by=(
+            SIMULATION,
+            "tests/scenarios/test_reconciling.py",
+        ),
     ),
     Bug(
         name="fill-of-an-order-called-absent-dropped",

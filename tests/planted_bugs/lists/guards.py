@@ -1,6 +1,7 @@
 """Exits and guards: what is held is guarded, and sold once (L6, L9)."""
 
 from tests.planted_bugs.bug import Bug
+from tests.planted_bugs.commands import SIMULATION
 
 GUARDS = "tests/scenarios/test_guards.py"
 PROTECTION = "tests/core/test_protection.py"
@@ -13,7 +14,10 @@ BUGS = (
         file="runner/orders/protector.py",
         old="            if not self._is_due(lot) and not self._sender.is_killed():\n",
         new="            if self._is_due(lot) and not self._sender.is_killed():\n",
-        caught_by=(GUARDS,),
+        caught_by=(
+            SIMULATION,
+            GUARDS,
+        ),
     ),
     Bug(
         name="fill-guarded-only-when-its-order-is-over",

@@ -3,6 +3,7 @@
 # ruff: noqa: E501 (lines of the program, indented as there)
 
 from tests.planted_bugs.bug import Bug
+from tests.planted_bugs.commands import SIMULATION
 
 UNKNOWN = "tests/scenarios/test_unknown_orders.py"
 ROUTING = "tests/scenarios/test_order_routing.py"
@@ -68,7 +69,10 @@ BUGS = (
         file="runner/orders/sending.py",
         old="            return self._note(order, Outcome.UNKNOWN, None, str(error))\n        if self._is_taken(order_id):\n",
         new="            return self._note(order, Outcome.REJECTED, None, str(error))\n        if self._is_taken(order_id):\n",
-        caught_by=(UNKNOWN,),
+        caught_by=(
+            SIMULATION,
+            UNKNOWN,
+        ),
     ),
     Bug(
         name="lost-answer-taken-for-not-sent",
@@ -165,7 +169,10 @@ BUGS = (
         old="        alive = [report for report in listed if report.client_order_id in closed]\n",
         new="        known = self._book.ledger.open_orders\n"
         "        alive = [report for report in listed if report.client_order_id not in known]\n",
-        caught_by=(RECONCILING,),
+        caught_by=(
+            SIMULATION,
+            RECONCILING,
+        ),
     ),
     Bug(
         name="contradicted-order-cancelled",
@@ -189,7 +196,7 @@ BUGS = (
         file="runner/reconcile.py",
         old="        elif report.status.is_final and report.filled_size == state.filled_size:\n",
         new="        elif report.status.is_final:\n",
-        caught_by=("tests/scenarios/test_guards.py", RECONCILING),
+        caught_by=(SIMULATION, "tests/scenarios/test_guards.py", RECONCILING),
     ),
     Bug(
         name="entry-that-outlived-its-end-not-cancelled",

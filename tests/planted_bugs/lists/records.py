@@ -1,6 +1,7 @@
 """Journal, audit and snapshot: written ahead, synced, whole, chained, never repaired in silence (L1, L2, L11, L13)."""
 
 from tests.planted_bugs.bug import Bug
+from tests.planted_bugs.commands import SIMULATION, SWEEP_CYCLE, SWEEP_START
 
 RECORD_FILE = "tests/runner/adapters/test_record_file.py"
 READER = "tests/runner/test_record_reader.py"
@@ -9,8 +10,6 @@ RECOVERY_CRASH = "tests/runner/test_recovery_crash.py"
 STATE = "tests/runner/adapters/test_state_store.py"
 WRITE_AHEAD = "tests/loopback/test_write_ahead.py"
 FILES = "tests/scenarios/test_files.py"
-SWEEP_START = "python -m tests.crash_sweep --what start --stride 25 --once --jobs 1"
-SWEEP_CYCLE = "python -m tests.crash_sweep --what cycle --stride 25 --once --jobs 1"
 
 BUGS = (
     Bug(
@@ -47,7 +46,10 @@ BUGS = (
         self._book.record(Sent(at=now, client_order_id=order.client_order_id), durable=False)
         return self._note(order, Outcome.ACCEPTED if order_id else Outcome.UNKNOWN, order_id, reason)
 """,
-        caught_by=(WRITE_AHEAD,),
+        caught_by=(
+            SIMULATION,
+            WRITE_AHEAD,
+        ),
     ),
     Bug(
         name="outcome-of-an-order-is-not-synced",
