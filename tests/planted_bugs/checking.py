@@ -1,5 +1,6 @@
 """One check in one tree: started, given its time, and what it found."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,42 +40,64 @@ class Verdict:
     seconds: float
 
 
-def run_check(check: str, tree: Path, limit_seconds: float = LIMIT_SECONDS) -> Verdict:
-    """Run one check of a bug, a test of pytest or a command, in a tree."""
-    is_command = check.startswith("python ")
-    words = shlex.split(check)[1:] if is_command else [*PYTEST, check]
-    began = time.monotonic()
-    code, output = run_python(words, tree, limit_seconds)
-    seconds = time.monotonic() - began
-    if code is None:
-        return Verdict(check=check, found=None, trouble=f"not done after {limit_seconds:.0f} s", seconds=seconds)
-    found = _of_command(code, output) if is_command else _of_pytest(code, output)
-    trouble = None if code == 0 or found else f"it could not be run: exit {code}, {_last_words(output)}"
-    return Verdict(check=check, found=found, trouble=trouble, seconds=seconds)
+class Checker:
+    """Runs checks, several at once if asked to; `end_all` ends what runs and lets nothing begin any more."""
 
+    def __init__(self, limit_seconds: float = LIMIT_SECONDS) -> None:
+        self._limit_seconds = limit_seconds
+        self._running: dict[int, None] = {}
+        self._is_over = False
 
-def run_python(words: list[str], tree: Path, limit_seconds: float) -> tuple[int | None, str]:
-    """Run Python in a tree; return exit code (None: too late, it was ended with all that it started) and output."""
-    with subprocess.Popen(
-        [sys.executable, *words],
-        cwd=tree,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-    ) as process:
-        try:
-            output, _ = process.communicate(timeout=limit_seconds)
-        except BaseException as error:
-            os.killpg(process.pid, signal.SIGKILL)
-            if not isinstance(error, subprocess.TimeoutExpired):
-                raise
+    def check(self, check: str, tree: Path) -> Verdict:
+        """Run one check of a bug, a test of pytest or a command, in a tree."""
+        is_command = check.startswith("python ")
+        words = shlex.split(check)[1:] if is_command else [*PYTEST, check]
+        began = time.monotonic()
+        code, output = self.run_python(words, tree)
+        seconds = time.monotonic() - began
+        if code is None:
+            trouble: str | None = f"not done after {self._limit_seconds:.0f} s"
+            return Verdict(check=check, found=None, trouble=trouble, seconds=seconds)
+        found = _of_command(code, output) if is_command else _of_pytest(code, output)
+        trouble = None if code == 0 or found else f"it could not be run: exit {code}, {_last_words(output)}"
+        return Verdict(check=check, found=found, trouble=trouble, seconds=seconds)
+
+    def run_python(self, words: Sequence[str], tree: Path) -> tuple[int | None, str]:
+        """Run Python in a tree; return exit code (None: too late, it was ended with all it started) and output."""
+        if self._is_over:
             return None, ""
-    return process.returncode, output
+        with subprocess.Popen(
+            [sys.executable, *words],
+            cwd=tree,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        ) as process:
+            self._running[process.pid] = None
+            try:
+                output, _ = process.communicate(timeout=self._limit_seconds)
+            except subprocess.TimeoutExpired:
+                _end(process.pid)
+                return None, ""
+            finally:
+                self._running.pop(process.pid)
+        return process.returncode, output
+
+    def end_all(self) -> None:
+        """End every check with all that it started."""
+        self._is_over = True
+        for pid in list(self._running):
+            _end(pid)
+
+
+def _end(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
 
 
 def _of_pytest(code: int, output: str) -> str | None:

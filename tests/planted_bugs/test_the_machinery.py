@@ -6,7 +6,7 @@ import pytest
 
 from tests.planted_bugs.__main__ import main
 from tests.planted_bugs.bug import Bug
-from tests.planted_bugs.checking import run_check
+from tests.planted_bugs.checking import Checker
 from tests.planted_bugs.trees import tree_with
 
 BUG = Bug(
@@ -38,8 +38,8 @@ def base(tmp_path: Path) -> Path:
 
 def test_a_bug_is_caught_by_the_test_that_fails_with_it_and_passes_without(base: Path) -> None:
     with tree_with(BUG, base) as tree:
-        planted = run_check("test_sums.py", tree)
-    clean = run_check("test_sums.py", base)
+        planted = Checker().check("test_sums.py", tree)
+    clean = Checker().check("test_sums.py", base)
 
     assert (planted.found or "").startswith("test_sums.py::test_three (")
     assert (clean.found, clean.trouble) == (None, None)
@@ -57,13 +57,13 @@ def test_planting_changes_the_tree_of_the_bug_alone(base: Path) -> None:
 
 
 def test_a_check_that_takes_too_long_has_caught_nothing(base: Path) -> None:
-    verdict = run_check("test_slow.py", base, limit_seconds=3)
+    verdict = Checker(3).check("test_slow.py", base)
 
     assert (verdict.found, verdict.trouble) == (None, "not done after 3 s")
 
 
 def test_a_test_that_cannot_even_be_read_has_caught_nothing(base: Path) -> None:
-    verdict = run_check("test_lost.py", base)
+    verdict = Checker().check("test_lost.py", base)
 
     assert verdict.found is None
     assert (verdict.trouble or "").startswith("it could not be run: exit ")
@@ -83,7 +83,7 @@ def test_a_command_has_found_something_when_it_says_so_and_ends_with_1(
 ) -> None:
     (base / "verdict.py").write_text(program + "\n")
 
-    verdict = run_check("python -m verdict", base)
+    verdict = Checker().check("python -m verdict", base)
 
     assert verdict.found == found
     assert (verdict.trouble is not None) is is_trouble
@@ -103,4 +103,4 @@ def test_a_name_that_there_is_none_of_is_wrong_usage(capsys: pytest.CaptureFixtu
 
 def test_the_list_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--list", "guard-not-placed"]) == 0
-    assert capsys.readouterr().out.startswith("guard-not-placed (L6, runner/orders/protector.py): tests/")
+    assert capsys.readouterr().out.startswith("guard-not-placed (L6, runner/orders/protector.py): ")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,10 @@ def _fill(fill_id: str, order_id: str, *, side: Side, size: str, price: str = "2
         liquidity=Liquidity.TAKER,
         at=MONDAY + timedelta(minutes=minute),
     )
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
 
 
 def _codes(line: Line) -> list[str]:
@@ -239,7 +244,7 @@ def test_not_even_cancel_all_touches_an_id_under_which_the_exchange_shows_somebo
         return replace(report, client_order_id=ClientOrderId("somebody-elses")) if is_guard else report
 
     stage.clock.at(3.5, lambda: setattr(made[0], "restated", restate))
-    stage.clock.at(4.5, lambda: stage.kill_file.write_text("cancel-all"))
+    stage.clock.at(4.5, partial(_write, stage.kill_file, "cancel-all"))
 
     lines = stage.play(7)
 

@@ -14,10 +14,7 @@ BUGS = (
         file="runner/orders/protector.py",
         old="            if not self._is_due(lot) and not self._sender.is_killed():\n",
         new="            if self._is_due(lot) and not self._sender.is_killed():\n",
-        caught_by=(
-            SIMULATION,
-            GUARDS,
-        ),
+        caught_by=(SIMULATION,),
     ),
     Bug(
         name="fill-guarded-only-when-its-order-is-over",
@@ -41,7 +38,7 @@ BUGS = (
         file="core/exposure.py",
         old="    return _still_sold(ledger, lot_id, (Purpose.EXIT, Purpose.PROTECTION))\n",
         new="    return _still_sold(ledger, lot_id, (Purpose.EXIT,))\n",
-        caught_by=(RESTORING, "tests/core/test_exposure.py"),
+        caught_by=(RESTORING,),
     ),
     Bug(
         name="oversell",
@@ -73,7 +70,7 @@ BUGS = (
         file="core/protection.py",
         old="    rest = round_down(lot.quantity - asked - guarded, product.base_increment)\n",
         new="    rest = round_down(lot.quantity - asked, product.base_increment)\n",
-        caught_by=(PROTECTION, GUARDS),
+        caught_by=(PROTECTION,),
     ),
     Bug(
         name="guard-without-a-stop-below-the-lot",
@@ -81,7 +78,7 @@ BUGS = (
         file="core/model/portfolio.py",
         old="        return self.average_price * (1 - self.plan.stop_fraction)\n",
         new="        return self.average_price * (1 - 2 * self.plan.stop_fraction)\n",
-        caught_by=("tests/scenarios/test_guards.py", "tests/core/test_exits.py"),
+        caught_by=("tests/scenarios/test_guards.py",),
     ),
     Bug(
         name="second-guard-while-the-first-is-unknown",
@@ -89,7 +86,7 @@ BUGS = (
         file="core/protection.py",
         old="    if any(state.is_unknown for state in guards):\n        return ()\n",
         new="    guards = [state for state in guards if not state.is_unknown]\n",
-        caught_by=(GUARDS, PROTECTION),
+        caught_by=(PROTECTION,),
     ),
     Bug(
         name="breaker-stops-exits",
@@ -132,7 +129,7 @@ BUGS = (
     ("breakers", breakers),
 )
 """,
-        caught_by=("tests/scenarios/test_trading.py", "tests/scenarios/test_breakers.py"),
+        caught_by=("tests/scenarios/test_trading.py",),
     ),
     Bug(
         name="exit-sold-into-a-hole-in-the-book",
