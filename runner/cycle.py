@@ -103,9 +103,9 @@ class Cycle:
     features: Mapping[ProductId, Features] = field(default_factory=dict)
     quotes: dict[ProductId, Quote] = field(default_factory=dict)
     peaks: Mapping[LotId, Decimal] = field(default_factory=dict)
-    facts: list[bytes] = field(default_factory=list)
     unprotected_seconds: float = 0.0
     api_use: ApiUse | None = None
+    facts_digest: str = ""
     total_seconds: float = 0.0
 
     @classmethod

@@ -18,7 +18,6 @@ from core.ports import Broker, Clock, KillCommand, KillSwitch, MarketData, Notif
 from core.settings import ProtectionKind, Settings
 from core.universe import Universe
 from core.valuation import fresh_quotes
-from runner.api_health import ApiHealth
 from runner.audit_line import RunFacts
 from runner.audit_sections import Json
 from runner.bookkeeper import Bookkeeper
@@ -28,6 +27,7 @@ from runner.metrics import Metrics
 from runner.orders.planned import Planned, Planning
 from runner.reconcile import Reconciler
 from runner.schedule import MinuteGrid
+from runner.tape.ports import ConfigDrift, Health, Lock
 
 
 class OrderDesk(Protocol):
@@ -50,12 +50,23 @@ class OrderDesk(Protocol):
     def take_unprotected_seconds(self) -> float: ...
 
 
-class Lock(Protocol):
-    def is_ours(self) -> bool: ...
+class Tape(Protocol):
+    """Where it is noted what the outside told (`runner.tape`)."""
 
+    @property
+    def time(self) -> datetime:
+        """The time that the loop was last told."""
+        ...
 
-class ConfigDrift(Protocol):
-    def changed(self) -> str | None: ...
+    def stage(self, name: str) -> None: ...
+
+    def end_cycle(self, slot: int) -> str:
+        """Return the digest of all that was told since the line before."""
+        ...
+
+    def turn_over(self, memory: Callable[[], Mapping[str, object]]) -> None: ...
+
+    def close(self) -> None: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -103,7 +114,7 @@ class Desk:
     grid: MinuteGrid
     market: MarketData
     broker: Broker
-    health: ApiHealth
+    health: Health
     book: Bookkeeper
     reconciler: Reconciler
     orders: OrderDesk
@@ -112,6 +123,8 @@ class Desk:
     lock: Lock
     config_drift: ConfigDrift
     free_disk_mb: Callable[[], int | None]
+    stop_reason: Callable[[], str | None]
+    tape: Tape
     notifier: Notifier
     metrics: Metrics
     audit: RecordLog
@@ -149,7 +162,6 @@ class Desk:
             quote = usable.get(product_id)
             if quote is not None:
                 cycle.quotes[product_id] = quote
-                cycle.facts.append(f"{product_id}|{quote.bid}|{quote.ask}|{quote.at.timestamp()}".encode())
 
     def equity_words(self) -> str:
         """Return the last mark for people, to the cent."""

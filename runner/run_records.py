@@ -1,8 +1,10 @@
 """The records at the borders of a run: what a crash left to be said, the run's header, its end."""
 
 import hashlib
+from datetime import datetime
 from pathlib import Path
 
+from core.model.ledger import Ledger
 from core.model.records import CashFlow, Event, RunStarted, RunStopped
 from core.ports import Position
 from core.settings import Mode, Settings
@@ -16,7 +18,7 @@ from runner.options import ROOT
 from runner.recovery import events_after
 from runner.schedule import MinuteGrid, Tick
 from runner.terminal import say
-from runner.venues.outside import Outside
+from runner.venues.outside import Opening, Outside
 
 
 def run_facts(settings: Settings, mode: Mode, world: Outside) -> RunFacts:
@@ -81,23 +83,24 @@ def close_interrupted_cycle(book: Bookkeeper, opened: OpenedAudit, grid: MinuteG
     return True
 
 
-def begin_run(settings: Settings, world: Outside, book: Bookkeeper, run: RunFacts) -> None:
-    """
-    Write the run's header; a new ledger gets its money.
+def needs_opening(ledger: Ledger) -> bool:
+    """Tell whether a ledger has no money yet."""
+    return not ledger.run_id or not ledger.cash
 
-    The money is asked for first: a directory belongs to nobody yet when the exchange does not say what there is.
-    """
-    now, is_new = world.clock.now(), not book.ledger.run_id
-    opening = world.opening() if is_new or not book.ledger.cash else None
+
+def begin_run(
+    book: Bookkeeper, run: RunFacts, *, app_hash: str, account: str, now: datetime, opening: Opening | None
+) -> None:
+    """Write the run's header; a new ledger gets its money."""
     book.record(
         RunStarted(
             at=now,
             run_id=run.run_id,
             mode=run.mode,
-            account=world.account,
+            account=account,
             venue=run.venue,
             config_hash=run.config_hash,
-            app_hash=settings.app_hash,
+            app_hash=app_hash,
             code_hash=run.code_hash,
         ),
         durable=True,
@@ -111,6 +114,7 @@ def begin_run(settings: Settings, world: Outside, book: Bookkeeper, run: RunFact
 def finish_run(desk: Desk, reason: str) -> None:
     """End in an orderly way: what rests is known, the journal says so, the snapshot is up to date."""
     desk.book.record(RunStopped(at=desk.clock.now(), reason=reason), durable=True)
+    desk.tape.close()
     desk.save_snapshot()
     desk.log.info("run %s stopped: %s", desk.run.run_id, reason)
     say(

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from core.errors import StartRefused, TraderError
+from core.errors import RecordNotDurable, StartRefused, TraderError
 from core.model.ledger import Ledger
 from core.model.money import plain
-from core.ports import Broker, KillSwitch, MarketData
+from core.ports import Broker, MarketData
 from core.settings import Mode, Settings
+from core.settings_builder import Document
 from runner.adapters.configuration.settings_files import ConfigWatch, document_hashes, load_documents, settings_of
 from runner.adapters.instance_lock import InstanceLock
 from runner.adapters.kill_switch import FILE_NAME, FileKillSwitch
@@ -25,37 +26,43 @@ from runner.adapters.process_facts import free_disk_mb, rss_mb
 from runner.adapters.process_secrecy import censored_errors
 from runner.adapters.record_file import OpenedAudit, open_audit
 from runner.adapters.state_store import STATE_NAME, StateStore
+from runner.adapters.tape_files import FOLDER_NAME as TAPE_FOLDER
+from runner.adapters.tape_files import TapeFiles
 from runner.api_health import ApiHealth, MeasuredBroker, MeasuredMarket
 from runner.audit_line import RunFacts
 from runner.audit_sections import Json
 from runner.banner import BannerFacts, banner
 from runner.bookkeeper import Bookkeeper
-from runner.desk import Desk, OrderDesk
-from runner.executor import Executor
-from runner.market_watch import MarketWatch
-from runner.metrics import Metrics
+from runner.desk import Desk
+from runner.desk_building import DeskParts, build_desk
 from runner.options import RunOptions
-from runner.reconcile import Reconciler
 from runner.recovery import Identity, Recovered, recover
 from runner.run_records import (
     begin_run,
     close_interrupted_cycle,
     events_without_line,
     finish_run,
+    needs_opening,
     position_of,
     run_facts,
     segment_facts,
 )
 from runner.schedule import MinuteGrid
-from runner.shadow_executor import ShadowExecutor
+from runner.tape.header import TapeHeader, header_writer
+from runner.tape.ports import Ports
+from runner.tape.recorded import recorded
+from runner.tape.recorder import Recorder
 from runner.terminal import say
 from runner.venues.choice import open_outside
-from runner.venues.outside import Outside
+from runner.venues.outside import Opening, Outside
 
 AUDIT_NAME = "247trader-v2_audit.jsonl"
 
 FAR_AHEAD = timedelta(hours=1)
 """A clock that was set back by less is waited for."""
+
+ROOM_ENOUGH = 5
+"""So many times the least free disk is as good as any more."""
 
 StopReason = Callable[[], str | None]
 
@@ -67,6 +74,7 @@ class Configuration:
     settings: Settings
     config_dir: Path
     hashes: Mapping[str, str]
+    documents: Mapping[str, Document]
 
 
 def load_configuration(config_dir: Path) -> Configuration:
@@ -77,7 +85,12 @@ def load_configuration(config_dir: Path) -> Configuration:
         ConfigError: It cannot be used; the message names file, key, value and fix.
     """
     documents = load_documents(config_dir)
-    return Configuration(settings=settings_of(documents), config_dir=config_dir, hashes=document_hashes(documents))
+    return Configuration(
+        settings=settings_of(documents),
+        config_dir=config_dir,
+        hashes=document_hashes(documents),
+        documents=documents,
+    )
 
 
 @contextmanager
@@ -107,8 +120,13 @@ def open_desk(
             stop_reason=stop_reason,
         )
         desk = _open(start)
-        yield desk
-        finish_run(desk, stop_reason() or "done")
+        try:
+            yield desk
+        except TraderError as error:
+            if not isinstance(error, RecordNotDurable):
+                desk.tape.close()  # what was told up to it explains the end
+            raise
+        finish_run(desk, desk.stop_reason() or "done")
 
 
 @contextmanager
@@ -172,7 +190,7 @@ def _with_overrides(settings: Settings, options: RunOptions) -> Settings:
 
 
 def _make_folders(options: RunOptions) -> None:
-    for folder in (options.data_dir, options.logs_dir):
+    for folder in (options.data_dir, options.logs_dir, options.data_dir / TAPE_FOLDER):
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -196,8 +214,12 @@ def _open(start: _Start) -> Desk:
     book.recent_events += events_without_line(options.data_dir, book, opened)
     if close_interrupted_cycle(book, opened, grid, segment):
         notes.append(f"the cycle of slot {book.ledger.open_slot} was cut off; its audit line is closed now")
-    begin_run(start.settings, world, book, run)
-    desk = _desk(start, grid=grid, book=book, opened=opened, recovered=recovered, run=run, segment=segment)
+    now = world.clock.now()
+    # Asked first: a directory belongs to nobody yet when the exchange does not say what money there is.
+    opening = world.opening() if needs_opening(book.ledger) else None
+    tape = _tape(start, book=book, run=run, segment=segment, now=now, opening=opening)
+    begin_run(book, run, app_hash=start.settings.app_hash, account=world.account, now=now, opening=opening)
+    desk = _desk(start, book=book, opened=opened, recovered=recovered, run=run, segment=segment, tape=tape)
     _announce(start, desk, notes)
     return desk
 
@@ -232,77 +254,89 @@ def _last_known(world: Outside, ledger: Ledger) -> datetime:
     return datetime.fromisoformat(ledger.day.key).replace(tzinfo=UTC) + timedelta(days=1)
 
 
+def _tape(
+    start: _Start, *, book: Bookkeeper, run: RunFacts, segment: list[Json], now: datetime, opening: Opening | None
+) -> Recorder:
+    """Begin the tape of the run, right before the first record that it can be held against."""
+    world, settings = start.world, start.settings
+    header = TapeHeader(
+        run=run,
+        account=world.account,
+        documents=start.configuration.documents,
+        interval_seconds=settings.app.loop.interval_seconds,
+        cycles=start.options.cycles,
+        ends_at=world.ends_at,
+        is_virtual=world.is_virtual,
+        owner_shares_account=world.owner_shares_account,
+        measures_memory=not world.is_virtual,
+        measures_limits=world.rate_limit_use is not None,
+        at=now,
+        journal=book.position,
+        untold=len(book.recent_events),
+        segment=tuple(segment),
+        opening=None if opening is None else (opening.currency, str(opening.amount), opening.reason),
+    )
+    files = TapeFiles(start.options.data_dir / TAPE_FOLDER, settings.app.tape, start.log, synced=start.synced)
+    return Recorder(files, header_writer(header), now, world.redact or str)
+
+
 def _desk(
     start: _Start,
     *,
-    grid: MinuteGrid,
     book: Bookkeeper,
     opened: OpenedAudit,
     recovered: Recovered,
     run: RunFacts,
     segment: list[Json],
+    tape: Recorder,
 ) -> Desk:
     settings, world, options = start.settings, start.world, start.options
-    policy = settings.policy
-    health, market, broker = _measured(world, settings, book)
-    kill_switch = FileKillSwitch(options.data_dir)
-    reconciler = _reconciler(start, broker, book)
     store = StateStore(options.data_dir, synced=start.synced)
-    return Desk(
-        settings=settings,
-        run=run,
+    return build_desk(
+        DeskParts(
+            settings=settings,
+            mode=start.mode,
+            run=run,
+            ports=recorded(_ports(start, book), tape),
+            book=book,
+            audit=opened.audit,
+            audit_segment=segment,
+            tape=tape,
+            notifier=LogNotifier(start.log, settings.app.alerts.dedupe_seconds),
+            log=start.log,
+            save_snapshot=lambda: store.save(book.ledger, recovered.journal.synced_place()),
+            is_virtual=world.is_virtual,
+            ends_at=world.ends_at,
+            owner_shares_account=world.owner_shares_account,
+            watch_until=world.watch_until,
+            redact=world.redact or str,
+        )
+    )
+
+
+def _ports(start: _Start, book: Bookkeeper) -> Ports:
+    """Return everything that this run asks of the outside."""
+    world, options = start.world, start.options
+    health, market, broker = _measured(world, start.settings, book)
+    return Ports(
         clock=world.clock,
-        grid=grid,
         market=market,
         broker=broker,
         health=health,
-        book=book,
-        reconciler=reconciler,
-        orders=_order_desk(start, broker, book, reconciler, kill_switch),
-        watch=MarketWatch(market, settings.signals.triggers, policy.circuit_breakers.max_candle_age_seconds),
-        kill_switch=kill_switch,
+        kill_switch=FileKillSwitch(options.data_dir),
         lock=start.lock,
         config_drift=ConfigWatch(start.configuration.config_dir, start.configuration.hashes),
-        free_disk_mb=lambda: free_disk_mb(options.data_dir),
-        notifier=LogNotifier(start.log, settings.app.alerts.dedupe_seconds),
-        metrics=Metrics(health, None if world.is_virtual else rss_mb, world.rate_limit_use),
-        audit=opened.audit,
-        audit_segment=segment,
-        save_snapshot=lambda: store.save(book.ledger, recovered.journal.synced_place()),
-        log=start.log,
-        is_virtual=world.is_virtual,
-        ends_at=world.ends_at,
-        watch_until=world.watch_until,
+        free_disk_mb=lambda: _room(free_disk_mb(options.data_dir), start.settings),
         clock_skew=world.clock_skew or _no_skew,
-        redact=world.redact or str,
-    )
-
-
-def _reconciler(start: _Start, broker: Broker, book: Bookkeeper) -> Reconciler:
-    return Reconciler(
-        broker,
-        book,
-        start.world.clock,
-        start.settings.policy.execution.unknown_settle_seconds,
-        owner_shares_account=start.world.owner_shares_account,
-    )
-
-
-def _order_desk(
-    start: _Start, broker: Broker, book: Bookkeeper, reconciler: Reconciler, kill_switch: KillSwitch
-) -> OrderDesk:
-    if start.mode is Mode.DRY_RUN:
-        return ShadowExecutor()
-    return Executor(
-        broker=broker,
-        book=book,
-        reconciler=reconciler,
-        clock=start.world.clock,
-        kill_switch=kill_switch,
-        policy=start.settings.policy,
+        rss_mb=None if world.is_virtual else rss_mb,
+        rate_limit_use=world.rate_limit_use,
         stop_reason=start.stop_reason,
-        log=start.log,
     )
+
+
+def _room(free_mb: int | None, settings: Settings) -> int | None:
+    """Leave out what is far above the limit: how full a disk is that has room would make two equal runs differ."""
+    return None if free_mb is None else min(free_mb, settings.app.loop.min_free_disk_mb * ROOM_ENOUGH)
 
 
 def _no_skew() -> None:

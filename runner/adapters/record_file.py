@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import RecordNotDurable, StateUnusable
-from core.ports import Position
+from core.ports import Position, RecordLog
 from runner.records import durable_files
 from runner.records.chain import Place, Record, Torn, seal
 from runner.records.reader import ChainReader, segment_path, start_of_last_file
@@ -157,7 +157,7 @@ class OpenedAudit:
     None at the beginning of a chain; `was_emptied` tells that somebody emptied the file, so that a new chain begins.
     """
 
-    audit: RecordFile
+    audit: RecordLog
     segment: Torn | None
     last: Record | None
     was_emptied: bool

@@ -56,7 +56,6 @@ def triggers(cycle: Cycle, desk: Desk) -> None:
         desk.log.warning("no candles this cycle: %s", error)
         cycle.end(Reason.DATA_UNAVAILABLE)
         return
-    cycle.facts.append(seen.digest)
     cycle.stale = seen.stale
     cycle.features = memory.features = seen.features
     cycle.regime = regime_of(None if benchmark is None else seen.features.get(benchmark), settings.signals.regime)

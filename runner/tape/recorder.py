@@ -1,0 +1,202 @@
+"""
+The recorder: what the loop was told becomes lines of text, in the order in which it was told.
+
+A record is what was told from the line before it was written to the next one. Its lines:
+
+    t<us> [n]            the clock's time moved by so many microseconds     m<ns> [n]      likewise its monotonic time
+    f<fact> <n> <value>  a fact that mostly stays as it is has changed      s<stage>       a stage of the cycle begins
+    w, a<times>, e       a wait, how often it asked its caller, its end     cut <slot>     the record ends
+    <letter><question>TAB<answer>    an answer of market or broker; `!` before an error, `=` for the one before
+
+Whoever reads the clock, or a fact, and finds what stood there before leaves no line. `n` says how often that happened
+since the line before, so that the place of a change is known to the reading.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from runner.tape.text import error_text
+
+T = TypeVar("T")
+DIGEST_DIGITS = 16
+
+
+class TapeSink(Protocol):
+    """Where records go (`runner.adapters.tape_files`)."""
+
+    def begin(self, header: str, at: datetime) -> None: ...
+
+    def is_full(self, at: datetime) -> bool: ...
+
+    def write(self, kind: str, slot: int, text: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Frame:
+    """The kinds of what stands in a tape's file."""
+
+    HEADER = "H"
+    CYCLE = "C"
+    PART = "P"
+
+
+HeaderText = Callable[[Mapping[str, object] | None], str]
+"""Return the header of a file; the desk's memory is given where the file begins inside a run."""
+
+
+class Recorder:
+    """Gather lines and hand them on as records. `serial` counts lines, for those who count silent readings."""
+
+    def __init__(self, sink: TapeSink, header: HeaderText, at: datetime, redact: Callable[[str], str]) -> None:
+        """Begin the tape of a run; `at` is the time of its start."""
+        self.serial = 0
+        self.now = at
+        self.micros = 0
+        self._sink = sink
+        self._header = header
+        self._redact = redact
+        self._lines: list[str] = []
+        self._slot = 0
+        self._asks = 0
+        self._asks_serial = -1
+        self._answers: dict[str, str] = {}
+        self._forget: list[Callable[[], None]] = []
+        self._begin(None)
+
+    def _begin(self, memory: Mapping[str, object] | None) -> None:
+        header = self._header(memory)
+        self._digest = hashlib.sha256(header.encode())  # the first record vouches for the header
+        self._sink.begin(header, self.now)
+        self._answers.clear()
+        for forget in self._forget:
+            forget()
+
+    def line(self, text: str) -> None:
+        self._lines.append(text)
+        self.serial += 1
+
+    def asked(self) -> None:
+        """Note that a wait asked its caller; asks in a row, with nothing told between them, share a line."""
+        if self._asks_serial == self.serial:
+            self._asks += 1
+            self._lines[-1] = f"a{self._asks}"
+            return
+        self.line("a1")
+        self._asks, self._asks_serial = 1, self.serial
+
+    def told(self, letter: str, question: str, call: Callable[[], T], text: Callable[[T], str]) -> T:
+        """Ask, note the answer or the error, and pass it on."""
+        try:
+            answer = call()
+        except Exception as error:
+            self.line(f"{letter}{question}\t!{error_text(error, self._redact)}")
+            raise
+        row = text(answer)
+        if self._answers.get(letter) == row:
+            row = "="
+        else:
+            self._answers[letter] = row
+        self.line(f"{letter}{question}\t{row}")
+        return answer
+
+    def to_forget(self, forget: Callable[[], None]) -> None:
+        """Have somebody forget what it told before whenever a new file begins: each is read by itself."""
+        self._forget.append(forget)
+
+    # --- `Tape` of the desk --------------------------------------------------------------------------------------
+
+    @property
+    def time(self) -> datetime:
+        """The time that was last told."""
+        return self.now
+
+    def stage(self, name: str) -> None:
+        """Mark where a stage of the cycle begins."""
+        self.line(f"s{name}")
+
+    def end_cycle(self, slot: int) -> str:
+        """
+        Hand on the record of the cycle; return its digest.
+
+        Raises:
+            RecordNotDurable
+        """
+        self.line(f"cut {slot}")
+        self._slot = slot
+        self._write(Frame.CYCLE)
+        digest = self._digest.hexdigest()[:DIGEST_DIGITS]
+        self._digest = hashlib.sha256()
+        return digest
+
+    def turn_over(self, memory: Callable[[], Mapping[str, object]]) -> None:
+        """
+        Begin a new file when this one is full or a day old. Only right after a cycle: nothing may be waiting.
+
+        Raises:
+            RecordNotDurable
+        """
+        if not self._lines and self._sink.is_full(self.now):
+            self._begin(memory())
+
+    def flush(self) -> None:
+        """
+        Hand on what was told so far: before an order leaves, so that its decision outlives the process.
+
+        Raises:
+            RecordNotDurable
+        """
+        if self._lines:
+            self._write(Frame.PART)
+        self._asks_serial = -1
+
+    def close(self) -> None:
+        """
+        Hand on the rest and end the tape of this run.
+
+        Raises:
+            RecordNotDurable
+        """
+        self.flush()
+        self._sink.close()
+
+    def _write(self, kind: str) -> None:
+        text = "\n".join(self._lines) + "\n"
+        self._lines.clear()
+        self._digest.update(text.encode())
+        self._sink.write(kind, self._slot, text)
+
+
+_NEVER = object()
+
+
+class Steady(Generic[T]):
+    """A fact that mostly stays as it is: a reading that finds it unchanged only counts."""
+
+    def __init__(self, tape: Recorder, name: str, text: Callable[[T], str]) -> None:
+        self._tape = tape
+        self._name = name
+        self._text = text
+        self._serial = -1
+        self._silent = 0
+        self._last: object = _NEVER
+        tape.to_forget(self._forget)
+
+    def note(self, value: T) -> T:
+        """Note one reading, and pass it on."""
+        tape = self._tape
+        if value == self._last:
+            if self._serial == tape.serial:
+                self._silent += 1
+            else:
+                self._serial, self._silent = tape.serial, 1
+            return value
+        silent = self._silent if self._serial == tape.serial else 0
+        self._last = value
+        tape.line(f"f{self._name} {silent} {self._text(value)}")
+        return value
+
+    def _forget(self) -> None:
+        self._last = _NEVER

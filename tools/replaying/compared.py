@@ -1,0 +1,128 @@
+"""Sinks in the place of journal and audit: what is written now is held against what was written then, byte for byte."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core.errors import StateUnusable
+from core.ports import Position
+from runner.records.chain import Place, Record, seal
+from tools.replaying.reading import RecordedAudit, RecordedJournal
+
+NOTHING = "(nothing)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One member that came out otherwise: where, what was recorded, and what is computed now."""
+
+    where: str
+    member: str
+    recorded: str
+    recomputed: str
+
+
+class JournalDiffers(StateUnusable):
+    """
+    The next record of the journal comes out otherwise: what follows it in the cycle means nothing.
+
+    Attributes:
+        difference: The first member that differs.
+    """
+
+    def __init__(self, difference: Difference) -> None:
+        super().__init__(f"{difference.where}, {difference.member}")
+        self.difference = difference
+
+
+class ComparedJournal:
+    """Port `RecordLog` in the journal's place."""
+
+    def __init__(self, journal: RecordedJournal) -> None:
+        self._journal = journal
+        self.records = 0
+
+    def append(self, body: Mapping[str, object], *, durable: bool) -> Position:  # noqa: ARG002 - nothing is written
+        """
+        Hold one record against the next one of the journal.
+
+        Raises:
+            JournalDiffers
+        """
+        record = self._journal.peek()
+        if record is None:
+            raise JournalDiffers(_whole("journal", None, body))
+        _, place = seal(body, self._journal.chain.before)
+        if place.hash != record.place.hash:
+            raise JournalDiffers(difference(f"journal seq {record.place.seq}", record.body, body))
+        self.records += 1
+        return Position(seq=place.seq, hash=place.hash)
+
+
+class ComparedAudit:
+    """Port `RecordLog` in the audit's place. It goes on after a difference, on the recorded chain."""
+
+    def __init__(self, audit: RecordedAudit) -> None:
+        self._audit = audit
+        self.found: Difference | None = None
+        self.line: Record | None = None
+        self.written: Mapping[str, object] = {}
+
+    def append(self, body: Mapping[str, object], *, durable: bool) -> Position:  # noqa: ARG002 - nothing is written
+        """Hold one line against the recorded one of its slot; `line` is that one, None when there is none."""
+        self.found, self.line, self.written = None, None, body
+        record = self._audit.peek()
+        if record is None or not _are_of_one_cycle(record.body, body):
+            return Position(seq=0, hash="")
+        before = self._audit.chain.before
+        self.line = self._audit.take()
+        _, place = seal(body, _before(record, before))
+        if place.hash != record.place.hash:
+            self.found = difference(f"line {record.place.seq}", record.body, body)
+        return Position(seq=record.place.seq, hash=record.place.hash)
+
+
+def _before(record: Record, before: Place) -> Place:
+    """Return where the chain stood: a chain that begins anew begins at its own first line."""
+    return before if record.place.seq == before.seq + 1 else Place(seq=record.place.seq - 1)
+
+
+def _are_of_one_cycle(recorded: Mapping[str, Any], body: Mapping[str, object]) -> bool:
+    return (recorded.get("slot"), recorded.get("run_id")) == (body["slot"], body["run_id"])
+
+
+# --- which member? ----------------------------------------------------------------------------------------------------
+
+
+def difference(where: str, recorded: Mapping[str, Any], body: Mapping[str, object]) -> Difference:
+    """Return the first member in which two records differ."""
+    recomputed = json.loads(json.dumps(body))
+    for member, then, now in differing(recorded, recomputed):
+        return Difference(where=where, member=member, recorded=shown(then), recomputed=shown(now))
+    return Difference(where=where, member="(bytes)", recorded="another text", recomputed="the same values")
+
+
+def _whole(where: str, recorded: Mapping[str, Any] | None, body: Mapping[str, object] | None) -> Difference:
+    return Difference(where=where, member="(record)", recorded=shown(recorded), recomputed=shown(body))
+
+
+def differing(then: Any, now: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield every leaf that differs, with its path; a missing one is NOTHING."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        for key in [*then, *(key for key in now if key not in then)]:
+            inner = f"{path}.{key}" if path else str(key)
+            yield from differing(then.get(key, NOTHING), now.get(key, NOTHING), inner)
+    elif isinstance(then, list) and isinstance(now, list):
+        for place in range(max(len(then), len(now))):
+            one = then[place] if place < len(then) else NOTHING
+            other = now[place] if place < len(now) else NOTHING
+            yield from differing(one, other, f"{path}[{place}]")
+    elif type(then) is not type(now) or then != now:
+        yield path, then, now
+
+
+def shown(value: Any) -> str:
+    """Print a value for people, not too long."""
+    text = value if value == NOTHING else json.dumps(value, default=str)
+    return text if len(text) <= 200 else f"{text[:197]}..."

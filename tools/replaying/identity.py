@@ -1,0 +1,72 @@
+"""
+Decide all recorded cycles again, run after run, and hold every byte against what was written.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from runner.records.chain import Record
+from runner.tape.header import TapeHeader
+from tools.replaying.played_run import PlayedRun
+from tools.replaying.reading import RecordedAudit, RecordedJournal, TapeFile, header_of, read_runs
+from tools.replaying.verdict import INTERRUPTED, Verdict
+
+
+class Replay:
+    """One pass over a data directory and its lines."""
+
+    def __init__(self, data_dir: Path, logs_dir: Path, advance: Callable[[int], None]) -> None:
+        """
+        Look at what there is. `advance` is called once for each line.
+
+        Raises:
+            StateUnusable: Journal or audit cannot be read, or are damaged.
+        """
+        self.verdict = Verdict(advance=advance)
+        self.journal = RecordedJournal(data_dir)
+        self.audit = RecordedAudit(logs_dir)
+        self.runs, unreadable = read_runs(data_dir)
+        self.verdict.problems += [f"{file.path.name}: {file.problem}" for file in unreadable]
+        self._known = {run.run_id: None for run in self.runs}
+
+    def all(self) -> Verdict:
+        """
+        Decide every cycle again that the tape has.
+
+        Raises:
+            StateUnusable: Journal or audit are damaged.
+        """
+        for run in self.runs:
+            files = run.files
+            while files:
+                self.reach(files[0])
+                files = PlayedRun(files, self.journal, self.audit, self.verdict).play()
+            self.verdict.runs += 1
+        self.rest()
+        return self.verdict
+
+    def reach(self, file: TapeFile) -> None:
+        """Go to where a file of the tape begins: its journal record, and the line that is the next one there."""
+        header = header_of(file)
+        self.journal.fold_to(0 if header.journal is None else header.journal.seq)
+        if self.journal.position != header.journal:
+            self.verdict.problems.append(f"{file.path.name} was recorded on another journal than this one")
+        while (line := self.audit.peek()) is not None and self._is_before(line, header):
+            self.audit.take()
+            self.verdict.passed(line, "the tape does not have it")
+
+    def _is_before(self, line: Record, header: TapeHeader) -> bool:
+        ledger = self.journal.ledger
+        if line.body["run_id"] == header.run.run_id:
+            return ledger.last_slot is not None and int(line.body["slot"]) <= ledger.last_slot
+        if line.body.get("no_trade_reason") == INTERRUPTED and line.body["slot"] == ledger.open_slot:
+            return False  # it is closed when the run starts
+        return line.body["run_id"] == ledger.run_id or line.body["run_id"] not in self._known
+
+    def rest(self) -> None:
+        """Look at what comes after the last tape."""
+        while (line := self.audit.peek()) is not None:
+            self.audit.take()
+            self.verdict.passed(line, "the tape ends before it")
+        while self.journal.fold_next() is not None:
+            pass

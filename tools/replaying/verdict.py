@@ -1,0 +1,53 @@
+"""What deciding again has given so far."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from runner.records.chain import Record
+from tools.replaying.compared import Difference
+
+INTERRUPTED = "interrupted"
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What deciding again gave. `lost` are cycles with a line whose facts nobody has any more, and why."""
+
+    identical: int = 0
+    differing: list[tuple[int, int, Difference]] = field(default_factory=list)
+    lost: list[tuple[int, int, str]] = field(default_factory=list)
+    cut_off: int = 0
+    before_tape: int = 0
+    without_line: int = 0
+    records: int = 0
+    runs: int = 0
+    problems: list[str] = field(default_factory=list)
+    advance: Callable[[int], None] = lambda _lines: None
+
+    def same(self) -> None:
+        """Count a cycle of which every byte is the same."""
+        self.identical += 1
+        self.advance(1)
+
+    def differs(self, line: Record, found: Difference) -> None:
+        """Note a cycle that comes out otherwise."""
+        self.differing.append((line.place.seq, int(line.body["slot"]), found))
+        self.advance(1)
+
+    def passed(self, line: Record, why: str) -> None:
+        """Note a line that cannot be decided again."""
+        if line.body.get("no_trade_reason") == INTERRUPTED:
+            self.cut_off += 1
+        elif self.cycles == 0:
+            self.before_tape += 1
+        else:
+            self.lost.append((line.place.seq, int(line.body["slot"]), why))
+        self.advance(1)
+
+    @property
+    def cycles(self) -> int:
+        return self.identical + len(self.differing) + len(self.lost)
+
+    @property
+    def is_good(self) -> bool:
+        return not (self.differing or self.lost or self.problems)
