@@ -15,8 +15,9 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 from core.errors import RecordNotDurable, StateUnusable
 from core.settings import TapeSection
@@ -24,13 +25,15 @@ from runner.records import durable_files
 
 FIRST_LINE = b"247trader-v2 tape 1\n"
 FOLDER_NAME = "tape"
-RECORD_CHARS_MAX = 1 << 28
+RECORD_BYTES_MAX = 1 << 28
 
-_FRAME = struct.Struct("<cqIII")
+_HEAD = struct.Struct("<cqII")
+_CHECKSUM = struct.Struct("<I")
 _NAME = re.compile(r"([0-9]{6})-([0-9]{8})\.tape")
 _LEVEL = 1
-_WINDOW_BITS = -13
-_MEMORY_LEVEL = 6
+_WINDOW_BITS = -11
+_ANY_WINDOW = -15
+_MEMORY_LEVEL = 4
 _MEGABYTE = 1_000_000
 _WORDS = (
     b'fdrift 0 null\nfdisk 0 20000\nfskew 0 null\nfstop 0 null\nfopening 0 ["USD","10000","paper starting cash"]\n'
@@ -54,7 +57,7 @@ class TapeFiles:
         self._descriptor: int | None = None
         self._path = folder
         self._size = 0
-        self._day = ""
+        self._date: date | None = None
         self._deflate = zlib.compressobj(
             _LEVEL, zlib.DEFLATED, _WINDOW_BITS, _MEMORY_LEVEL, zlib.Z_DEFAULT_STRATEGY, _WORDS
         )
@@ -67,30 +70,30 @@ class TapeFiles:
             RecordNotDurable
         """
         self.close()
-        self._day = f"{at:%Y%m%d}"
+        self._date = at.date()
         try:
             names = tape_names(self._folder)
             number = _number(names[-1]) + 1 if names else 1
             self._drop_old(names, at)
-            self._path = self._folder / f"{number:06d}-{self._day}.tape"
+            self._path = self._folder / f"{number:06d}-{at:%Y%m%d}.tape"
             self._descriptor = durable_files.create_to_append(self._path)
         except OSError as error:
             raise RecordNotDurable(f"{self._folder}: the tape's next file cannot be made: {error}") from error
         self._size = 0
-        self._append(FIRST_LINE + self._frame("H", 0, header))
+        self._append(FIRST_LINE + self._frame(b"H", 0, header.encode("utf-8")))
 
     def is_full(self, at: datetime) -> bool:
         """Tell whether a new file should begin: this one is of another day, or large."""
-        return f"{at:%Y%m%d}" != self._day or self._size >= self._limits.file_max_mb * _MEGABYTE
+        return at.date() != self._date or self._size >= self._limits.file_max_mb * _MEGABYTE
 
-    def write(self, kind: str, slot: int, text: str) -> None:
+    def write(self, kind: bytes, slot: int, record: bytes) -> None:
         """
         Append a record.
 
         Raises:
             RecordNotDurable
         """
-        self._append(self._frame(kind, slot, text))
+        self._append(self._frame(kind, slot, record))
 
     def close(self) -> None:
         """
@@ -119,12 +122,11 @@ class TapeFiles:
             raise RecordNotDurable(f"{self._path}: the tape cannot be written: {error}") from error
         self._size += len(data)
 
-    def _frame(self, kind: str, slot: int, text: str) -> bytes:
-        raw = text.encode("utf-8")
+    def _frame(self, kind: bytes, slot: int, record: bytes) -> bytes:
         deflate = self._deflate.copy()
-        packed = deflate.compress(raw) + deflate.flush()
-        head = (kind.encode("ascii"), slot, len(raw), len(packed))
-        return _FRAME.pack(*head, _checksum(head, packed)) + packed
+        packed = deflate.compress(record) + deflate.flush()
+        head = _HEAD.pack(kind, slot, len(record), len(packed))
+        return b"%b%b%b" % (head, _CHECKSUM.pack(zlib.crc32(packed, zlib.crc32(head))), packed)
 
     def _drop_old(self, names: list[str], at: datetime) -> None:
         """Remove the oldest files: those of too long ago, then as many as the limit of all asks for."""
@@ -154,10 +156,6 @@ def _day(name: str) -> str:
     return name[7:15]
 
 
-def _checksum(head: tuple[bytes, int, int, int], packed: bytes) -> int:
-    return zlib.crc32(packed, zlib.crc32(_FRAME.pack(*head, 0)))
-
-
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
@@ -169,7 +167,7 @@ class TapeFrame:
     `text` is None for a frame that is damaged; `problem` says how.
     """
 
-    kind: str
+    kind: bytes
     slot: int
     text: str | None
     problem: str = ""
@@ -192,31 +190,38 @@ class TapeFileReader:
                 self.problem = "it does not begin as a tape of this version does"
                 return
             offset = len(FIRST_LINE)
-            while head := file.read(_FRAME.size):
-                kind, slot, raw_length, packed_length, checksum = _fields(head)
-                packed = file.read(packed_length) if 0 < packed_length <= RECORD_CHARS_MAX else b""
-                if len(packed) != packed_length or not packed:
+            while head := file.read(_HEAD.size + _CHECKSUM.size):
+                frame = _frame_of(head, file)
+                if frame is None:
                     self.problem = f"it is torn at byte {offset}"
                     return
-                offset += len(head) + packed_length
-                if checksum != _checksum((kind, slot, raw_length, packed_length), packed):
-                    where = f"its frame before byte {offset} is damaged"
-                    yield TapeFrame(kind=kind.decode("ascii", "replace"), slot=slot, text=None, problem=where)
-                    continue
-                yield TapeFrame(kind=kind.decode("ascii"), slot=slot, text=_inflated(packed, raw_length))
+                offset = file.tell()
+                yield frame
 
 
-def _fields(head: bytes) -> tuple[bytes, int, int, int, int]:
-    if len(head) != _FRAME.size:
-        return b"?", 0, 0, 0, 0
-    kind, slot, raw_length, packed_length, checksum = _FRAME.unpack(head)
-    return kind, slot, raw_length, packed_length, checksum
+def _frame_of(head: bytes, file: BinaryIO) -> TapeFrame | None:
+    """Read one frame; None when the file ends inside it."""
+    if len(head) != _HEAD.size + _CHECKSUM.size:
+        return None
+    kind, slot, length, packed_length = _HEAD.unpack_from(head)
+    packed = file.read(packed_length) if 0 < packed_length <= RECORD_BYTES_MAX else b""
+    if not packed or len(packed) != packed_length:
+        return None
+    text = None
+    if head[_HEAD.size :] == _CHECKSUM.pack(zlib.crc32(packed, zlib.crc32(head[: _HEAD.size]))):
+        text = _inflated(packed, length)
+    problem = "" if text is not None else f"its frame before byte {file.tell()} is damaged"
+    return TapeFrame(kind=kind, slot=slot, text=text, problem=problem)
 
 
-def _inflated(packed: bytes, length: int) -> str:
-    """Return the text of a frame whose checksum is right."""
-    inflate = zlib.decompressobj(_WINDOW_BITS, _WORDS)
-    return inflate.decompress(packed, length).decode("utf-8")
+def _inflated(packed: bytes, length: int) -> str | None:
+    """Return the text of a frame; None when it has none of this length."""
+    inflate = zlib.decompressobj(_ANY_WINDOW, _WORDS)
+    try:
+        text = inflate.decompress(packed, length + 1).decode("utf-8")
+    except (zlib.error, UnicodeDecodeError):
+        return None
+    return text if len(text.encode("utf-8")) == length else None
 
 
 def first_day(name: str) -> datetime:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
 
 from core.breakers import Observation
 from core.errors import BrokerUnavailable
@@ -71,12 +70,6 @@ def _fees(desk: Desk) -> FeeRates | None:
         return None
 
 
-def stale_share(cycle: Cycle, desk: Desk) -> Decimal:
-    """Return the share of watched products without a young candle; 0 when none is watched."""
-    watched = 0 if desk.memory.universe is None else len(desk.memory.universe.eligible)
-    return Decimal(len(cycle.stale)) / watched if watched else Decimal(0)
-
-
 def at_risk(cycle: Cycle, desk: Desk) -> Exposure:
     """Return the worst-case exposure by the one formula, fees at the configured taker rate."""
     policy = desk.settings.policy
@@ -109,7 +102,7 @@ def observation(cycle: Cycle, desk: Desk) -> Observation:
         api_errors_in_window=health.errors_in_window(),
         last_api_error_at=health.last_error_at,
         exception_times=desk.recent_exceptions(),
-        stale_share_fraction=None if cycle.triggers is None else stale_share(cycle, desk),
+        stale_share_fraction=None if cycle.triggers is None else cycle.stale_share,
         eligible_products=None if cycle.universe is None else len(cycle.universe.eligible),
         regime=cycle.regime,
         daily_fraction=daily_fraction(ledger, worth, now),

@@ -5,7 +5,6 @@ Walked by its shape, so that a new field of the memory is kept without anybody t
 given to work with (ports, settings, functions, a log) is not its memory and is left as the wiring made it.
 """
 
-import base64
 import dataclasses
 import importlib
 from array import array
@@ -37,6 +36,7 @@ _OWNERS = (
 )
 """Objects with a memory of their own: their fields are walked, one by one."""
 
+_NUMBERS = (int, float)
 _PLAIN = (type(None), bool, int, float, str)
 
 
@@ -118,6 +118,13 @@ def _pairs(value: Mapping[Any, Any]) -> list[list[Any]]:
     return [[_image(key), _image(item)] for key, item in value.items()]
 
 
+def _items(values: deque[Any]) -> list[Any]:
+    """Return what a deque holds; the numbers of a window need no looking at."""
+    if not values or type(values[0]) in _NUMBERS:
+        return list(values)
+    return [_image(value) for value in values]
+
+
 def _tuple_image(value: tuple[Any, ...]) -> dict[str, Any]:
     image: dict[str, Any] = {KIND: "tuple", VALUE: [_image(item) for item in value]}
     return image if type(value) is tuple else {**image, CLASS: _class_name(value)}
@@ -130,9 +137,9 @@ _WRITERS: Mapping[type, Callable[[Any], Any]] = {
     dict: lambda value: {KIND: "dict", VALUE: _pairs(value)},
     MappingProxyType: lambda value: {KIND: "frozen", VALUE: _pairs(value)},
     tuple: _tuple_image,
-    deque: lambda value: {KIND: "deque", VALUE: [_image(item) for item in value], "n": value.maxlen},
+    deque: lambda value: {KIND: "deque", VALUE: _items(value), "n": value.maxlen},
     frozenset: lambda value: {KIND: "set", VALUE: [_image(item) for item in sorted(value, key=repr)]},
-    array: lambda value: {KIND: "array", CLASS: value.typecode, VALUE: base64.b64encode(value.tobytes()).decode()},
+    array: lambda value: {KIND: "array", CLASS: value.typecode, VALUE: " ".join(map(repr, value))},
 }
 
 
@@ -149,7 +156,8 @@ def _value(image: Any) -> Any:
     if kind == "tuple" and CLASS in image:
         return _class_of(image[CLASS])(*_value(value))
     if kind == "array":
-        return array(image[CLASS], base64.b64decode(value))
+        number = float if image[CLASS] in "fd" else int
+        return array(image[CLASS], map(number, value.split(" ")) if value else ())
     if kind == "deque":
         return deque(_value(value), image["n"])
     return _READERS[kind](value)

@@ -111,6 +111,7 @@ class Player:
             _, silent, value = line.split(" ", 2)
             if int(silent) == self._silent.get(name, 0):
                 self._take()
+                self._silent[name] = 0
                 self._facts[name] = json.loads(value)
                 return self._facts[name]
         if name not in self._facts:
@@ -155,6 +156,11 @@ class Player:
             raise TapeDiffers(found[:200], line)
         self._take()
 
+    def end_cycle(self, slot: int) -> None:
+        """Take the end of the record of this slot's cycle."""
+        self.expect(f"cut {slot}")
+        self._silent.clear()
+
     def skip_cycle(self) -> None:
         """Leave out what is left of the record of this cycle, and keep what it says of facts and time."""
         while True:
@@ -162,6 +168,7 @@ class Player:
             self._take()
             self._learn(line)
             if line.startswith("cut "):
+                self._silent.clear()
                 return
 
     def _learn(self, line: str) -> None:
@@ -189,6 +196,7 @@ class Player:
             moved, _, silent = line[1:].partition(" ")
             if int(silent or 0) == self._silent.get(kind, 0):
                 self._take()
+                self._silent[kind] = 0
                 return moved
         self._silent[kind] = self._silent.get(kind, 0) + 1
         return None
@@ -202,10 +210,14 @@ class Player:
             if text is None:
                 self._plain, self._elapsed_ns = PlainLines(), 0
             else:
-                self._lines, self._place = self._plain.of(text), 0
+                self._lines, self._place = self._read(text), 0
         return self._lines[self._place]
+
+    def _read(self, text: str) -> list[str]:
+        try:
+            return self._plain.of(text)
+        except (KeyError, IndexError) as error:
+            raise TapeOver(f"the tape says no more than before, of what it never said: {error}") from error
 
     def _take(self) -> None:
         self._place += 1
-        if self._silent:
-            self._silent.clear()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
@@ -16,6 +17,9 @@ from runner.tape.recorder import Recorder, Steady
 
 T = TypeVar("T")
 NANOSECONDS = 1_000_000_000
+
+_fills_text = text.list_text(text.fill_text)
+_reports_text = text.list_text(text.report_text)
 
 
 def recorded(ports: Ports, tape: Recorder) -> Ports:
@@ -58,50 +62,23 @@ class RecordedClock:
     def __init__(self, clock: Clock, tape: Recorder) -> None:
         self._clock = clock
         self._tape = tape
-        self._now = tape.now
-        self._now_serial = self._elapsed_serial = -1
-        self._now_silent = self._elapsed_silent = 0
-        self._elapsed: float | None = None
-        self._elapsed_ns = 0
-        self._forget()
-        tape.to_forget(self._forget)
-
-    def _forget(self) -> None:
-        """Count from the header's time again."""
-        self._tape.micros = text.micros_of(self._tape.now)
-        self._elapsed, self._elapsed_ns = None, 0
+        self._now = _Now(tape)
+        self._elapsed = _Elapsed(tape)
 
     def now(self) -> datetime:
-        now, tape = self._clock.now(), self._tape
-        if now == self._now:
-            if self._now_serial == tape.serial:
-                self._now_silent += 1
-            else:
-                self._now_serial, self._now_silent = tape.serial, 1
-            return now
-        silent = self._now_silent if self._now_serial == tape.serial else 0
-        micros = text.micros_of(now)
-        moved = micros - tape.micros
-        self._now = tape.now = now
-        tape.micros = micros
-        tape.line(f"t{moved} {silent}" if silent else f"t{moved}")
+        now, told = self._clock.now(), self._now
+        if now == told.last:
+            told.silent += 1
+        else:
+            told.moved(now)
         return now
 
     def monotonic(self) -> float:
-        elapsed, tape = self._clock.monotonic(), self._tape
-        if elapsed == self._elapsed:
-            if self._elapsed_serial == tape.serial:
-                self._elapsed_silent += 1
-            else:
-                self._elapsed_serial, self._elapsed_silent = tape.serial, 1
-            return elapsed
-        silent = self._elapsed_silent if self._elapsed_serial == tape.serial else 0
-        self._elapsed = elapsed
-        nanoseconds = round(elapsed * NANOSECONDS)
-        # Clocks count nanoseconds: nearly every reading is that whole number, divided.
-        moved = str(nanoseconds - self._elapsed_ns) if nanoseconds / NANOSECONDS == elapsed else f"!{elapsed!r}"
-        self._elapsed_ns = nanoseconds
-        tape.line(f"m{moved} {silent}" if silent else f"m{moved}")
+        elapsed, told = self._clock.monotonic(), self._elapsed
+        if elapsed == told.last:
+            told.silent += 1
+        else:
+            told.moved(elapsed)
         return elapsed
 
     def wait_until(self, moment: datetime, keep_waiting: Callable[[], bool]) -> None:
@@ -116,14 +93,75 @@ class RecordedClock:
         tape.line("e")
 
 
+class _Now:
+    """The wall clock's time as it was last told."""
+
+    def __init__(self, tape: Recorder) -> None:
+        self.silent = 0
+        self.last = tape.now
+        self._tape = tape
+        tape.keep_counted(self)
+        self.forget()
+
+    def forget(self) -> None:
+        self.last = self._tape.now  # the header has it
+        self._tape.micros = text.micros_of(self.last)
+
+    def moved(self, now: datetime) -> None:
+        tape, micros = self._tape, text.micros_of(now)
+        line = f"t{micros - tape.micros}"
+        tape.line(f"{line} {self.silent}" if self.silent else line)
+        self.silent, self.last = 0, now
+        tape.now, tape.micros = now, micros
+
+
+class _Elapsed:
+    """The monotonic time as it was last told."""
+
+    def __init__(self, tape: Recorder) -> None:
+        self.silent = 0
+        self.last: float | None = None
+        self._nanoseconds = 0
+        self._tape = tape
+        tape.keep_counted(self)
+
+    def forget(self) -> None:
+        self.last, self._nanoseconds = None, 0
+
+    def moved(self, elapsed: float) -> None:
+        nanoseconds = round(elapsed * NANOSECONDS)
+        # Clocks count nanoseconds: nearly every reading is that whole number, divided.
+        is_exact = nanoseconds / NANOSECONDS == elapsed
+        line = f"m{nanoseconds - self._nanoseconds}" if is_exact else f"m!{elapsed!r}"
+        self._tape.line(f"{line} {self.silent}" if self.silent else line)
+        self.silent, self.last, self._nanoseconds = 0, elapsed, nanoseconds
+
+
+class _Names:
+    """The products whose candles were asked for last."""
+
+    def __init__(self, tape: Recorder) -> None:
+        self.silent = 0
+        self._last: list[ProductId] = []
+        tape.keep_counted(self)
+
+    def forget(self) -> None:
+        self._last = []
+
+    def of(self, product_ids: Sequence[ProductId]) -> str:
+        if product_ids == self._last:
+            return "="
+        self._last = list(product_ids)
+        return text.ids_text(product_ids)
+
+
 class RecordedMarket:
     """Port `MarketData`."""
 
     def __init__(self, market: MarketData, tape: Recorder) -> None:
         self._market = market
         self._tape = tape
-        self._asked: list[ProductId] = []
-        tape.to_forget(self._asked.clear)
+        self._names = _Names(tape)
 
     @property
     def venue(self) -> str:
@@ -133,13 +171,9 @@ class RecordedMarket:
         return self._tape.told("p", "", self._market.products, text.products_text)
 
     def candles(self, product_ids: Sequence[ProductId], since: int) -> Mapping[ProductId, Sequence[Candle]]:
-        names = "="
-        if product_ids != self._asked:
-            names = text.ids_text(product_ids)
-            self._asked[:] = product_ids
         return self._tape.told(
             "c",
-            f"{since} {names}",
+            f"{since} {self._names.of(product_ids)}",
             lambda: self._market.candles(product_ids, since),
             lambda answer: text.candles_text(product_ids, since, answer),
         )
@@ -169,6 +203,7 @@ class RecordedBroker:
     def __init__(self, broker: Broker, tape: Recorder) -> None:
         self._broker = broker
         self._tape = tape
+        self._fills: Sequence[Fill] = ()
 
     def submit(self, order: Order) -> OrderId:
         self._tape.flush()
@@ -189,11 +224,18 @@ class RecordedBroker:
         return self._tape.told("n", question, lambda: self._broker.find(key), text.report_text)
 
     def open_orders(self) -> Sequence[OrderReport]:
-        return self._tape.told("l", "", self._broker.open_orders, text.list_text(text.report_text))
+        return self._tape.told("l", "", self._broker.open_orders, _reports_text)
 
     def fills(self, since: datetime) -> Sequence[Fill]:
-        question = str(text.micros_of(since))
-        return self._tape.told("i", question, lambda: self._broker.fills(since), text.list_text(text.fill_text))
+        return self._tape.told("i", str(text.micros_of(since)), lambda: self._fills_since(since), _fills_text)
+
+    def _fills_since(self, since: datetime) -> Sequence[Fill]:
+        """Return the very list of before when it has the very same fills: they are told anew for ten minutes."""
+        fills, before = self._broker.fills(since), self._fills
+        if len(fills) == len(before) and all(map(operator.is_, fills, before)):
+            return before
+        self._fills = tuple(fills)
+        return self._fills
 
     def balances(self) -> Mapping[str, Balance]:
         return self._tape.told("b", "", self._broker.balances, text.balances_text)

@@ -9,7 +9,7 @@ A record is what was told from the line before it was written to the next one. I
     <letter><question>TAB<answer>    an answer of market or broker; `!` before an error, `=` for the one before
 
 Whoever reads the clock, or a fact, and finds what stood there before leaves no line. `n` says how often that happened
-since the line before, so that the place of a change is known to the reading.
+in the record since the fact's line before, so that the place of a change is known to the reading.
 """
 
 import hashlib
@@ -21,6 +21,8 @@ from runner.tape.text import error_text
 
 T = TypeVar("T")
 DIGEST_DIGITS = 16
+PART_CHARS = 32_768
+"""An answer of this length goes to the file at once."""
 
 
 class TapeSink(Protocol):
@@ -30,7 +32,7 @@ class TapeSink(Protocol):
 
     def is_full(self, at: datetime) -> bool: ...
 
-    def write(self, kind: str, slot: int, text: str) -> None: ...
+    def write(self, kind: bytes, slot: int, record: bytes) -> None: ...
 
     def close(self) -> None: ...
 
@@ -38,21 +40,34 @@ class TapeSink(Protocol):
 class Frame:
     """The kinds of what stands in a tape's file."""
 
-    HEADER = "H"
-    CYCLE = "C"
-    PART = "P"
+    HEADER = b"H"
+    CYCLE = b"C"
+    PART = b"P"
 
 
 HeaderText = Callable[[Mapping[str, object] | None], str]
 """Return the header of a file; the desk's memory is given where the file begins inside a run."""
 
 
+_CHANGEABLE = (list, dict)
+
+
+class Counted(Protocol):
+    """A fact whose silent readings are counted."""
+
+    silent: int
+
+    def forget(self) -> None: ...
+
+
+_NOTHING = (object(), "\n")
+
+
 class Recorder:
-    """Gather lines and hand them on as records. `serial` counts lines, for those who count silent readings."""
+    """Gather lines and hand them on as records."""
 
     def __init__(self, sink: TapeSink, header: HeaderText, at: datetime, redact: Callable[[str], str]) -> None:
         """Begin the tape of a run; `at` is the time of its start."""
-        self.serial = 0
         self.now = at
         self.micros = 0
         self._sink = sink
@@ -61,9 +76,8 @@ class Recorder:
         self._lines: list[str] = []
         self._slot = 0
         self._asks = 0
-        self._asks_serial = -1
-        self._answers: dict[str, str] = {}
-        self._forget: list[Callable[[], None]] = []
+        self._answers: dict[str, tuple[object, str]] = {}
+        self._counted: list[Counted] = []
         self._begin(None)
 
     def _begin(self, memory: Mapping[str, object] | None) -> None:
@@ -71,21 +85,21 @@ class Recorder:
         self._digest = hashlib.sha256(header.encode())  # the first record vouches for the header
         self._sink.begin(header, self.now)
         self._answers.clear()
-        for forget in self._forget:
-            forget()
+        for fact in self._counted:
+            fact.forget()
 
     def line(self, text: str) -> None:
         self._lines.append(text)
-        self.serial += 1
+        self._asks = 0
 
     def asked(self) -> None:
         """Note that a wait asked its caller; asks in a row, with nothing told between them, share a line."""
-        if self._asks_serial == self.serial:
-            self._asks += 1
-            self._lines[-1] = f"a{self._asks}"
-            return
-        self.line("a1")
-        self._asks, self._asks_serial = 1, self.serial
+        asks = self._asks + 1
+        if asks > 1:
+            self._lines[-1] = f"a{asks}"
+        else:
+            self._lines.append("a1")
+        self._asks = asks
 
     def told(self, letter: str, question: str, call: Callable[[], T], text: Callable[[T], str]) -> T:
         """Ask, note the answer or the error, and pass it on."""
@@ -94,17 +108,21 @@ class Recorder:
         except Exception as error:
             self.line(f"{letter}{question}\t!{error_text(error, self._redact)}")
             raise
-        row = text(answer)
-        if self._answers.get(letter) == row:
+        before, shown = self._answers.get(letter, _NOTHING)
+        if answer is before and type(answer) not in _CHANGEABLE:
             row = "="
         else:
-            self._answers[letter] = row
+            row = text(answer)
+            self._answers[letter] = answer, row
+            row = "=" if row == shown else row
         self.line(f"{letter}{question}\t{row}")
+        if len(row) >= PART_CHARS:
+            self.flush()  # sixty histories would be the largest thing in memory
         return answer
 
-    def to_forget(self, forget: Callable[[], None]) -> None:
-        """Have somebody forget what it told before whenever a new file begins: each is read by itself."""
-        self._forget.append(forget)
+    def keep_counted(self, fact: "Counted") -> None:
+        """Have a fact count by records, and forget what it told when a new file begins: each is read by itself."""
+        self._counted.append(fact)
 
     # --- `Tape` of the desk --------------------------------------------------------------------------------------
 
@@ -125,6 +143,8 @@ class Recorder:
             RecordNotDurable
         """
         self.line(f"cut {slot}")
+        for fact in self._counted:
+            fact.silent = 0
         self._slot = slot
         self._write(Frame.CYCLE)
         digest = self._digest.hexdigest()[:DIGEST_DIGITS]
@@ -150,7 +170,7 @@ class Recorder:
         """
         if self._lines:
             self._write(Frame.PART)
-        self._asks_serial = -1
+        self._asks = 0
 
     def close(self) -> None:
         """
@@ -162,11 +182,12 @@ class Recorder:
         self.flush()
         self._sink.close()
 
-    def _write(self, kind: str) -> None:
-        text = "\n".join(self._lines) + "\n"
+    def _write(self, kind: bytes) -> None:
+        self._lines.append("")
+        record = "\n".join(self._lines).encode()
         self._lines.clear()
-        self._digest.update(text.encode())
-        self._sink.write(kind, self._slot, text)
+        self._digest.update(record)
+        self._sink.write(kind, self._slot, record)
 
 
 _NEVER = object()
@@ -175,28 +196,25 @@ _NEVER = object()
 class Steady(Generic[T]):
     """A fact that mostly stays as it is: a reading that finds it unchanged only counts."""
 
+    __slots__ = ("_last", "_name", "_tape", "_text", "silent")
+
     def __init__(self, tape: Recorder, name: str, text: Callable[[T], str]) -> None:
+        self.silent = 0
         self._tape = tape
         self._name = name
         self._text = text
-        self._serial = -1
-        self._silent = 0
         self._last: object = _NEVER
-        tape.to_forget(self._forget)
+        tape.keep_counted(self)
 
     def note(self, value: T) -> T:
         """Note one reading, and pass it on."""
-        tape = self._tape
         if value == self._last:
-            if self._serial == tape.serial:
-                self._silent += 1
-            else:
-                self._serial, self._silent = tape.serial, 1
+            self.silent += 1
             return value
-        silent = self._silent if self._serial == tape.serial else 0
         self._last = value
-        tape.line(f"f{self._name} {silent} {self._text(value)}")
+        self._tape.line(f"f{self._name} {self.silent} {self._text(value)}")
+        self.silent = 0
         return value
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         self._last = _NEVER

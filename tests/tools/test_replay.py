@@ -42,7 +42,7 @@ def replay(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
 
 
 def decided_again(folder: Path) -> Verdict:
-    return Replay(folder / "data", folder / "logs", lambda _lines: None).all()
+    return Replay(folder / "data", folder / "logs", lambda: None).all()
 
 
 def test_every_cycle_of_a_rehearsal_comes_out_the_same(rehearsal: Run) -> None:

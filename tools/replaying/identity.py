@@ -3,19 +3,25 @@ Decide all recorded cycles again, run after run, and hold every byte against wha
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
+from core.errors import TraderError
 from runner.records.chain import Record
 from runner.tape.header import TapeHeader
 from tools.replaying.played_run import PlayedRun
-from tools.replaying.reading import RecordedAudit, RecordedJournal, TapeFile, header_of, read_runs
+from tools.replaying.reading import RecordedAudit, RecordedJournal, TapeFile, find_line, header_of, read_runs
 from tools.replaying.verdict import INTERRUPTED, Verdict
+
+
+class NoSuchCycle(TraderError):
+    """No line has this number."""
 
 
 class Replay:
     """One pass over a data directory and its lines."""
 
-    def __init__(self, data_dir: Path, logs_dir: Path, advance: Callable[[int], None]) -> None:
+    def __init__(self, data_dir: Path, logs_dir: Path, advance: Callable[[], None]) -> None:
         """
         Look at what there is. `advance` is called once for each line.
 
@@ -23,6 +29,7 @@ class Replay:
             StateUnusable: Journal or audit cannot be read, or are damaged.
         """
         self.verdict = Verdict(advance=advance)
+        self._logs_dir = logs_dir
         self.journal = RecordedJournal(data_dir)
         self.audit = RecordedAudit(logs_dir)
         self.runs, unreadable = read_runs(data_dir)
@@ -44,6 +51,29 @@ class Replay:
             self.verdict.runs += 1
         self.rest()
         return self.verdict
+
+    def one(self, seq: int) -> Verdict:
+        """
+        Decide again up to one line, from the beginning of the file that has it; the verdict is about that line alone.
+
+        Raises:
+            NoSuchCycle
+            StateUnusable: Journal or audit are damaged.
+        """
+        line = find_line(self._logs_dir, seq)
+        if line is None:
+            raise NoSuchCycle(f"there is no cycle {seq}: no line of the audit has that seq")
+        run_id, at = line.body["run_id"], datetime.fromisoformat(line.body["timestamp"])
+        run = next((run for run in self.runs if run.run_id == run_id), None)
+        files = [] if run is None else [file for file in run.files if header_of(file).at <= at]
+        if run is None or not files or line.body.get("no_trade_reason") == INTERRUPTED:
+            self.verdict.passed(line, "the tape does not have it")
+            return self.verdict
+        rest = run.files[len(files) - 1 :]
+        self.reach(rest[0])
+        self.verdict = Verdict(advance=self.verdict.advance)
+        PlayedRun(rest, self.journal, self.audit, self.verdict, until=seq).play()
+        return self.verdict.about(line)
 
     def reach(self, file: TapeFile) -> None:
         """Go to where a file of the tape begins: its journal record, and the line that is the next one there."""

@@ -64,7 +64,7 @@ class PlayedTape:
         self._player.expect(f"s{name}")
 
     def end_cycle(self, slot: int) -> str:
-        self._player.expect(f"cut {slot}")
+        self._player.end_cycle(slot)
         return self._texts.digest
 
     def turn_over(self, memory: Callable[[], Mapping[str, object]]) -> None:  # noqa: ARG002 - the tape has it
@@ -78,9 +78,15 @@ class PlayedRun:
     """One run of the loop on its tape, from the beginning of a file."""
 
     def __init__(
-        self, files: tuple[TapeFile, ...], journal: RecordedJournal, audit: RecordedAudit, verdict: Verdict
+        self,
+        files: tuple[TapeFile, ...],
+        journal: RecordedJournal,
+        audit: RecordedAudit,
+        verdict: Verdict,
+        until: int | None = None,
     ) -> None:
-        """`files` are those of the run from the one on where journal and audit stand."""
+        """`files` are those of the run from the one on where the records stand; `until` is the last line wanted."""
+        self._until = until
         self._recorded_journal = journal
         self._recorded_audit = audit
         self._verdict = verdict
@@ -92,10 +98,12 @@ class PlayedRun:
         self._desk: Desk | None = None
         self._totals: dict[str, dict[str, int]] = {}
         self._is_off = False
+        self._has_enough = False
 
     def play(self) -> tuple[TapeFile, ...]:
         """Play to the end of the tape; return the files that are left when it broke off inside one."""
         header = self._header
+        self._verdict.codes[header.run.code_hash] = None
         settings = settings_of(header)
         configuration = Configuration(settings=settings, config_dir=Path(), hashes={}, documents=header.documents)
         options = RunOptions(mode=Mode(header.run.mode), cycles=header.cycles)
@@ -114,12 +122,13 @@ class PlayedRun:
                 break  # the recorded run ended so, too
             if not goes_on:
                 break
+        self._verdict.records += self._journal.records
         return self._left()
 
     def _left(self) -> tuple[TapeFile, ...]:
         """Pass the lines that this run has written and the tape cannot tell about."""
         left = self._texts.files_left()
-        if left:
+        if left or self._has_enough:
             return left
         while (line := self._next_line()) is not None and line.body.get("no_trade_reason") != INTERRUPTED:
             self._recorded_audit.take()
@@ -223,11 +232,23 @@ class PlayedRun:
         else:
             self._note_line(line)
             if self._audit.found is None:
-                self._verdict.same()
+                self._verdict.same(line)
             else:
                 self._verdict.differs(line, self._audit.found)
                 desk.metrics.take_over(self._totals, (), desk.book.ledger)
+        self._stop_when_enough(line)
         self._turn_over(desk)
+
+    def _stop_when_enough(self, line: Record | None) -> None:
+        """
+        End the play after the last line that is wanted.
+
+        Raises:
+            TapeOver
+        """
+        if self._until is not None and line is not None and line.place.seq >= self._until:
+            self._has_enough = True
+            raise TapeOver("nobody wants to know more")
 
     def _note_line(self, line: Record) -> None:
         self._recorded_journal.told_up_to(line.body["journal_seq"] or 0)
@@ -260,6 +281,9 @@ class PlayedRun:
         self._recorded_audit.take()
         self._is_off = True
         self._verdict.differs(line, difference)
+        if self._until is not None and line.place.seq >= self._until:
+            self._has_enough = True
+            return False
         try:
             self._player.skip_cycle()
         except TapeOver:

@@ -14,7 +14,7 @@ from core.model.records import Event
 from core.ports import Position
 from runner.adapters.tape_files import FOLDER_NAME, TapeFileReader, TapeFrame, tape_names
 from runner.records.chain import START, Place, Record
-from runner.records.reader import ChainReader, start_of_last_file
+from runner.records.reader import ChainReader, ended_segments, segment_path, start_of_last_file
 from runner.recovery import JOURNAL_NAME
 from runner.tape.header import TapeHeader
 from runner.tape.recorder import DIGEST_DIGITS, Frame
@@ -116,6 +116,23 @@ class RecordedAudit:
         record = self.chain.take()
         self.last = record or self.last
         return record
+
+
+def find_line(logs_dir: Path, seq: int) -> Record | None:
+    """Return the line with a number; None when there is none."""
+    path = logs_dir / AUDIT_NAME
+    return next((line for line in ChainReader(path, _first_place(path)) if line.place.seq == seq), None)
+
+
+def count_lines(logs_dir: Path) -> int:
+    """Return how many lines the audit has, without checking them: for a progress bar."""
+    path = logs_dir / AUDIT_NAME
+    count = 0
+    for name in [*(segment_path(path, number + 1) for number in range(ended_segments(path))), path]:
+        if name.is_file():
+            with name.open("rb") as file:
+                count += sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
+    return count
 
 
 def _first_place(path: Path) -> Place:
