@@ -58,7 +58,9 @@ class Tape(Protocol):
         """The time that the loop was last told."""
         ...
 
-    def stage(self, name: str) -> None: ...
+    def stage(self, name: str, cycle: Cycle) -> None:
+        """Mark where a stage begins."""
+        ...
 
     def end_cycle(self, slot: int) -> str:
         """Return the digest of all that was told since the line before."""

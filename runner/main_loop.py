@@ -131,20 +131,20 @@ class TradingLoop:
         desk.book.record(CycleStarted(at=cycle.started_at, slot=tick.slot), durable=False)
         try:
             for name, stage in WATCH:
-                desk.tape.stage(name)
+                desk.tape.stage(name, cycle)
                 with cycle.stage(name):
                     stage(cycle, desk)
             for name, stage in TRADE:
                 if cycle.is_over:
                     break
-                desk.tape.stage(name)
+                desk.tape.stage(name, cycle)
                 with cycle.stage(name):
                     stage(cycle, desk)
         except (AlreadyRunning, RecordNotDurable, StateUnusable):
             raise  # the run may not go on; the next start closes this cycle's line (L1)
         except Exception as error:  # noqa: BLE001 - the loop's last resort: one line, one breaker, next minute
             note_exception(cycle, desk, error)
-        desk.tape.stage("end")
+        desk.tape.stage("end", cycle)
         return store_and_audit(cycle, desk)
 
 

@@ -1,8 +1,10 @@
 """
 Decide recorded cycles again.
 
-    python -m tools.replay --all          every cycle that the tape has
-    python -m tools.replay --cycle N      the cycle of the audit line whose seq is N
+    python -m tools.replay --all                  every cycle that the tape has
+    python -m tools.replay --cycle N              the cycle of the audit line whose seq is N
+    python -m tools.replay --all --config DIR     which decisions would be others under the settings of DIR, and why
+    python -m tools.replay --all --decisions      which decisions this code makes otherwise than the one that ran
 
 The shipped loop runs on the tape (data/tape) with the settings of then. Every byte of the audit lines and the journal
 records that it would write is compared with what was written. Nothing in data/ or logs/ is touched.
@@ -11,113 +13,95 @@ records that it would write is compared with what was written. Nothing in data/ 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from core.errors import TraderError
+from core.errors import ConfigError, StateUnusable
 from runner.adapters.process_facts import code_hash
 from runner.options import ROOT
-from runner.progress import show_progress
+from runner.progress import Advance, show_progress
+from runner.recovery import JOURNAL_NAME
 from runner.terminal import complain, say
-from tools.replaying.identity import Replay
+from runner.wiring import AUDIT_NAME, Configuration, load_configuration
+from tools.replaying.identity import NoSuchCycle, Replay
 from tools.replaying.reading import count_lines
+from tools.replaying.report import identity_json, identity_words, other_keys, what_if_json, what_if_words
 from tools.replaying.verdict import Verdict
+from tools.replaying.watching import NobodyWatches, Watcher
+from tools.replaying.what_if import OtherCode, OtherSettings, WhatIf
 
-SHOWN = 20
-IDENTICAL, FINDING, UNUSABLE = 0, 1, 2
+NOTHING_FOUND, FOUND, UNUSABLE = 0, 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return 0 when all is identical, 1 when something is not, 2 when it cannot be told."""
     options = _parser().parse_args(arguments)
-    is_shown = sys.stdout.isatty() and not options.json
+    unreadable = _unreadable(options.data_dir / JOURNAL_NAME, options.logs_dir / AUDIT_NAME)
+    if unreadable is not None:
+        complain(f"❌ {unreadable}")
+        return UNUSABLE
     try:
-        with show_progress(count_lines(options.logs_dir), enabled=is_shown, name="deciding again") as advance:
-            replay = Replay(options.data_dir, options.logs_dir, lambda: advance(""))
-            verdict = replay.all() if options.all else replay.one(options.cycle)
-    except TraderError as error:
+        other = None if options.config is None else load_configuration(options.config)
+        return _decide_again(options, other)
+    except (ConfigError, NoSuchCycle) as error:
         complain(f"❌ {error}")
         return UNUSABLE
-    if options.json:
-        say(json.dumps(_facts(verdict)))
-    else:
-        for line in _words(verdict, options.data_dir, options.cycle):
-            say(line)
-    return UNUSABLE if verdict.is_empty else IDENTICAL if verdict.is_good else FINDING
+    except StateUnusable as error:
+        complain(f"❌ {error}")
+        return FOUND
 
 
-def _words(verdict: Verdict, data_dir: Path, cycle: int | None) -> list[str]:
-    """Return the verdict in words, the worst first."""
-    lines = [f"❌ {problem}" for problem in verdict.problems]
-    lines += [
-        f"❌ cycle {seq} (slot {slot}): {found.where}, {found.member}: recorded {found.recorded}, decided again "
-        f"{found.recomputed}"
-        for seq, slot, found in verdict.differing[:SHOWN]
-    ]
-    if len(verdict.differing) > SHOWN:
-        lines.append(
-            f"   ... and {len(verdict.differing) - SHOWN} more, the last of them cycle {verdict.differing[-1][0]}"
-        )
-    if verdict.differing and len(verdict.differing) > 1:
-        lines.append("   (Those after the first may follow from it: the loop's memory is put right at the next file.)")
-    if verdict.lost:
-        first, last = verdict.lost[0], verdict.lost[-1]
-        lines.append(
-            f"❌ {len(verdict.lost)} cycles have a line and no facts any more ({first[0]} to {last[0]}): {first[2]}"
-        )
-    if verdict.is_empty:
-        lines.append(
-            f"❌ nothing to decide again: {data_dir / 'tape'} has no cycle of these lines"
-            if cycle is None
-            else f"❌ cycle {cycle} cannot be decided again: the tape in {data_dir / 'tape'} does not have it"
-        )
-        return lines
-    mark = "✅" if verdict.is_good else "❌"
-    of = f"{verdict.identical:,} of {verdict.cycles:,} cycles identical"
-    lines.append(
-        f"{mark} {of}, to the byte: their lines, and {verdict.records:,} journal records of {verdict.runs} runs"
+def _decide_again(options: argparse.Namespace, other: Configuration | None) -> int:
+    code = OtherCode() if options.decisions else None
+    settings = None if other is None else OtherSettings(other.settings)
+    watcher: Watcher = settings or code or NobodyWatches()
+    with _progress(options) as advance:
+        replay = Replay(options.data_dir, options.logs_dir, lambda: advance(""), watcher)
+        verdict = replay.all() if options.all else replay.one(options.cycle)
+    if verdict.is_empty or (settings is None and code is None):
+        return _tell_identity(verdict, options)
+    if settings is not None and other is not None:
+        then = replay.documents()
+        return _tell_what_if(settings.found, other_keys(then, other.documents), options)
+    return NOTHING_FOUND if code is None else _tell_what_if(code.found, {}, options)
+
+
+def _tell_identity(verdict: Verdict, options: argparse.Namespace) -> int:
+    _tell(
+        options,
+        identity_json(verdict),
+        identity_words(verdict, options.data_dir, options.cycle, code_hash(ROOT)),
     )
-    lines += _left_out(verdict)
-    if verdict.codes and verdict.codes != {code_hash(ROOT): None}:
-        lines.append(f"   recorded by code {', '.join(verdict.codes)}, decided again by {code_hash(ROOT)}")
-    return lines
+    return UNUSABLE if verdict.is_empty else NOTHING_FOUND if verdict.is_good else FOUND
 
 
-def _left_out(verdict: Verdict) -> list[str]:
-    counts = (
-        (verdict.cut_off, "were cut off by a crash: their lines, closed by the next start, are the same"),
-        (verdict.before_tape, "are older than the tape that is kept"),
-        (
-            verdict.without_line,
-            "are on the tape and not in the audit (emptied by hand?): only their journal was compared",
-        ),
-    )
-    return [f"   {count:,} more {words}" for count, words in counts if count]
+def _tell_what_if(found: WhatIf, keys: dict[str, tuple[str, str]], options: argparse.Namespace) -> int:
+    if options.cycle is not None:
+        found = found.about(options.cycle)
+    _tell(options, what_if_json(found, keys), what_if_words(found, keys))
+    return FOUND if found.changes else NOTHING_FOUND
 
 
-def _facts(verdict: Verdict) -> dict[str, object]:
-    return {
-        "identical": verdict.identical,
-        "cycles": verdict.cycles,
-        "differing": [
-            {
-                "cycle": seq,
-                "slot": slot,
-                "where": found.where,
-                "member": found.member,
-                "recorded": found.recorded,
-                "recomputed": found.recomputed,
-            }
-            for seq, slot, found in verdict.differing
-        ],
-        "lost": [{"cycle": seq, "slot": slot, "why": why} for seq, slot, why in verdict.lost],
-        "cut_off": verdict.cut_off,
-        "before_tape": verdict.before_tape,
-        "without_line": verdict.without_line,
-        "journal_records": verdict.records,
-        "runs": verdict.runs,
-        "problems": verdict.problems,
-    }
+def _tell(options: argparse.Namespace, facts: dict[str, object], words: Iterable[str]) -> None:
+    for line in [json.dumps(facts)] if options.json else words:
+        say(line)
+
+
+def _progress(options: argparse.Namespace) -> AbstractContextManager[Advance]:
+    is_shown = sys.stdout.isatty() and not options.json
+    total = count_lines(options.logs_dir) if options.all else options.cycle
+    return show_progress(total, enabled=is_shown, name="deciding again")
+
+
+def _unreadable(*paths: Path) -> str | None:
+    """Return what keeps from beginning at all; anything that is found later is a finding."""
+    for path in paths:
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            return f"{path} cannot be read ({error.strerror}); name the folders of a run: --data-dir, --logs-dir"
+    return None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -126,12 +110,15 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="Exit: 0 identical, 1 something differs or is lost, 2 wrong use, or nothing can be told.",
+        epilog="Exit: 0 nothing differs, 1 something differs, is lost or damaged, 2 wrong use, or it cannot be told.",
     )
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--all", action="store_true", help="every cycle that the tape has")
-    what.add_argument("--cycle", type=_positive, metavar="N", help="one cycle: the seq of its audit line")
-    parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--all", action="store_true", help="every cycle that the tape has")
+    which.add_argument("--cycle", type=_positive, metavar="N", help="one cycle: the seq of its audit line")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--config", type=Path, metavar="DIR", help="decide under the settings of this folder instead")
+    how.add_argument("--decisions", action="store_true", help="tell differences by product and gate, not by bytes")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--data-dir", type=Path, default=ROOT / "data", metavar="D", help="default: data")
     parser.add_argument("--logs-dir", type=Path, default=ROOT / "logs", metavar="D", help="default: logs")
     return parser

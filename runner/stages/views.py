@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from core.breakers import Observation
 from core.errors import BrokerUnavailable
@@ -9,6 +10,7 @@ from core.exposure import Exposure, exposure
 from core.model.market import MINUTE_SECONDS, ProductId
 from core.model.orders import ClientOrderId, FeeRates, Order
 from core.model.portfolio import ExitPlan
+from core.model.signals import Features
 from core.model.verdicts import OrderRefused
 from core.performance import daily_fraction, drawdown_fraction, weekly_fraction
 from core.risk.last_hop import last_hop
@@ -42,11 +44,19 @@ def risk_view(cycle: Cycle, desk: Desk) -> RiskView:
 
 def candle_closes(desk: Desk) -> Mapping[ProductId, float]:
     """Return the close of each product's last candle that is fresh: the second source beside the quotes."""
-    oldest = desk.clock.now().timestamp() - desk.settings.policy.circuit_breakers.max_candle_age_seconds
+    max_age_seconds = desk.settings.policy.circuit_breakers.max_candle_age_seconds
+    return fresh_closes(desk.memory.features, desk.clock.now(), max_age_seconds)
+
+
+def fresh_closes(
+    features: Mapping[ProductId, Features], now: datetime, max_age_seconds: int
+) -> Mapping[ProductId, float]:
+    """Return the closes of the last candles that are not too old."""
+    oldest = now.timestamp() - max_age_seconds
     return {
-        product_id: features.last_close
-        for product_id, features in desk.memory.features.items()
-        if features.last_start + MINUTE_SECONDS >= oldest
+        product_id: seen.last_close
+        for product_id, seen in features.items()
+        if seen.last_start + MINUTE_SECONDS >= oldest
     }
 
 

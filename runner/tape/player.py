@@ -119,6 +119,10 @@ class Player:
         self._silent[name] = self._silent.get(name, 0) + 1
         return self._facts[name]
 
+    def fact_now(self, name: str) -> Any:
+        """Return a fact as it was last told, without a reading; None before."""
+        return self._facts.get(name)
+
     def answer(self, letter: str, question: str) -> str:
         """
         Return the text of the next answer, if it is the one to this question.

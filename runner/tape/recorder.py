@@ -131,7 +131,7 @@ class Recorder:
         """The time that was last told."""
         return self.now
 
-    def stage(self, name: str) -> None:
+    def stage(self, name: str, cycle: object) -> None:  # noqa: ARG002 - those who play the tape look at it
         """Mark where a stage of the cycle begins."""
         self.line(f"s{name}")
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from core.errors import StateUnusable
 from core.ports import Position
+from runner.audit_sections import proposals_section, risk_section, triggers_section
+from runner.cycle import Cycle
 from runner.records.chain import Place, Record, seal
 from tools.replaying.reading import RecordedAudit, RecordedJournal
 
@@ -98,9 +100,32 @@ def _are_of_one_cycle(recorded: Mapping[str, Any], body: Mapping[str, object]) -
 def difference(where: str, recorded: Mapping[str, Any], body: Mapping[str, object]) -> Difference:
     """Return the first member in which two records differ."""
     recomputed = json.loads(json.dumps(body))
+    recorded, recomputed = _decisions_first(recorded), _decisions_first(recomputed)
     for member, then, now in differing(recorded, recomputed):
         return Difference(where=where, member=member, recorded=shown(then), recomputed=shown(now))
     return Difference(where=where, member="(bytes)", recorded="another text", recomputed="the same values")
+
+
+def decided_otherwise(line: Record, cycle: Cycle) -> Difference | None:
+    """Return what a cycle that was not finished has decided otherwise than its line says; None for nothing."""
+    sections = {
+        "triggers": None if cycle.triggers is None else triggers_section(cycle.triggers),
+        "proposals": proposals_section(cycle),
+        "risk": risk_section(cycle),
+    }
+    then = {name: line.body.get(name) for name in sections}
+    reached = {name: section for name, section in sections.items() if section is not None}
+    if all(json.loads(json.dumps(section)) == then[name] for name, section in reached.items()):
+        return None
+    return difference(f"line {line.place.seq}", {name: then[name] for name in reached}, reached)
+
+
+_DECISIONS = ("status", "no_trade_reason", "universe", "regime", "triggers", "proposals", "risk", "exits", "execution")
+
+
+def _decisions_first(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Put what was decided before what was counted: the first difference is to be the one that means something."""
+    return {name: body[name] for name in dict.fromkeys((*_DECISIONS, *body)) if name in body}
 
 
 def _whole(where: str, recorded: Mapping[str, Any] | None, body: Mapping[str, object] | None) -> Difference:

@@ -2,16 +2,18 @@
 Decide all recorded cycles again, run after run, and hold every byte against what was written.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
 from core.errors import TraderError
+from core.settings_builder import Document
 from runner.records.chain import Record
 from runner.tape.header import TapeHeader
 from tools.replaying.played_run import PlayedRun
-from tools.replaying.reading import RecordedAudit, RecordedJournal, TapeFile, find_line, header_of, read_runs
+from tools.replaying.reading import Recorded, RecordedAudit, RecordedJournal, TapeFile, find_line, header_of, read_runs
 from tools.replaying.verdict import INTERRUPTED, Verdict
+from tools.replaying.watching import NobodyWatches, Watcher
 
 
 class NoSuchCycle(TraderError):
@@ -21,7 +23,9 @@ class NoSuchCycle(TraderError):
 class Replay:
     """One pass over a data directory and its lines."""
 
-    def __init__(self, data_dir: Path, logs_dir: Path, advance: Callable[[], None]) -> None:
+    def __init__(
+        self, data_dir: Path, logs_dir: Path, advance: Callable[[], None], watcher: Watcher | None = None
+    ) -> None:
         """
         Look at what there is. `advance` is called once for each line.
 
@@ -30,8 +34,9 @@ class Replay:
         """
         self.verdict = Verdict(advance=advance)
         self._logs_dir = logs_dir
-        self.journal = RecordedJournal(data_dir)
-        self.audit = RecordedAudit(logs_dir)
+        self._watcher = watcher or NobodyWatches()
+        self.journal, self.audit = RecordedJournal(data_dir), RecordedAudit(logs_dir)
+        self._recorded = Recorded(self.journal, self.audit)
         self.runs, unreadable = read_runs(data_dir)
         self.verdict.problems += [f"{file.path.name}: {file.problem}" for file in unreadable]
         self._known = {run.run_id: None for run in self.runs}
@@ -47,7 +52,7 @@ class Replay:
             files = run.files
             while files:
                 self.reach(files[0])
-                files = PlayedRun(files, self.journal, self.audit, self.verdict).play()
+                files = PlayedRun(files, self._recorded, self.verdict, self._watcher).play()
             self.verdict.runs += 1
         self.rest()
         return self.verdict
@@ -72,8 +77,12 @@ class Replay:
         rest = run.files[len(files) - 1 :]
         self.reach(rest[0])
         self.verdict = Verdict(advance=self.verdict.advance)
-        PlayedRun(rest, self.journal, self.audit, self.verdict, until=seq).play()
+        PlayedRun(rest, self._recorded, self.verdict, self._watcher, until=seq).play()
         return self.verdict.about(line)
+
+    def documents(self) -> Mapping[str, Document]:
+        """Return the configuration files of the latest recorded run."""
+        return header_of(self.runs[-1].files[-1]).documents
 
     def reach(self, file: TapeFile) -> None:
         """Go to where a file of the tape begins: its journal record, and the line that is the next one there."""

@@ -23,6 +23,7 @@ from core.settings_builder import build_settings
 from runner.adapters.log_notifier import LogNotifier
 from runner.adapters.record_file import OpenedAudit
 from runner.bookkeeper import Bookkeeper
+from runner.cycle import Cycle
 from runner.desk import Desk
 from runner.desk_building import DeskParts, build_desk
 from runner.main_loop import TradingLoop
@@ -36,9 +37,18 @@ from runner.tape.played import played
 from runner.tape.player import Player, TapeDiffers, TapeOver
 from runner.venues.outside import Opening
 from runner.wiring import Configuration
-from tools.replaying.compared import ComparedAudit, ComparedJournal, Difference, JournalDiffers, differing, shown
-from tools.replaying.reading import RecordedAudit, RecordedJournal, TapeFile, TapeTexts, header_of
+from tools.replaying.compared import (
+    ComparedAudit,
+    ComparedJournal,
+    Difference,
+    JournalDiffers,
+    decided_otherwise,
+    differing,
+    shown,
+)
+from tools.replaying.reading import Recorded, RecordedJournal, TapeFile, TapeTexts, header_of
 from tools.replaying.verdict import INTERRUPTED, Verdict
+from tools.replaying.watching import Watcher
 
 
 def settings_of(header: TapeHeader) -> Settings:
@@ -51,20 +61,26 @@ def settings_of(header: TapeHeader) -> Settings:
 class PlayedTape:
     """The `Tape` of a desk that is played: what it should say next is on the real one."""
 
-    def __init__(self, player: Player, texts: TapeTexts, after_cycle: Callable[[], None]) -> None:
+    def __init__(self, player: Player, texts: TapeTexts, watcher: Watcher, after_cycle: Callable[[], None]) -> None:
         self._player = player
         self._texts = texts
+        self._watcher = watcher
         self._after_cycle = after_cycle
+        self.cycle: Cycle | None = None
+        """The cycle that is being decided."""
 
     @property
     def time(self) -> datetime:
         return self._player.now
 
-    def stage(self, name: str) -> None:
+    def stage(self, name: str, cycle: Cycle) -> None:
+        self.cycle = cycle
         self._player.expect(f"s{name}")
+        self._watcher.stage(name, cycle)
 
     def end_cycle(self, slot: int) -> str:
         self._player.end_cycle(slot)
+        self.cycle = None
         return self._texts.digest
 
     def turn_over(self, memory: Callable[[], Mapping[str, object]]) -> None:  # noqa: ARG002 - the tape has it
@@ -80,21 +96,23 @@ class PlayedRun:
     def __init__(
         self,
         files: tuple[TapeFile, ...],
-        journal: RecordedJournal,
-        audit: RecordedAudit,
+        recorded: Recorded,
         verdict: Verdict,
+        watcher: Watcher,
         until: int | None = None,
     ) -> None:
         """`files` are those of the run from the one on where the records stand; `until` is the last line wanted."""
         self._until = until
-        self._recorded_journal = journal
-        self._recorded_audit = audit
+        self._watcher = watcher
+        self._recorded_journal = recorded.journal
+        self._recorded_audit = recorded.audit
         self._verdict = verdict
         self._header = header_of(files[0])
         self._texts = TapeTexts(files)
         self._player = Player(self._texts, self._header.at)
-        self._journal = ComparedJournal(journal)
-        self._audit = ComparedAudit(audit)
+        self._journal = ComparedJournal(recorded.journal)
+        self._audit = ComparedAudit(recorded.audit)
+        self._tape = PlayedTape(self._player, self._texts, watcher, self._after_cycle)
         self._desk: Desk | None = None
         self._totals: dict[str, dict[str, int]] = {}
         self._is_off = False
@@ -177,6 +195,7 @@ class PlayedRun:
             restore(desk, header.memory)
             self._player.start()
         self._totals = desk.metrics.totals()
+        self._watcher.opened(desk, self._player)
         return desk
 
     def _close_interrupted(self, book: Bookkeeper, settings: Settings) -> None:
@@ -196,20 +215,21 @@ class PlayedRun:
 
     def _parts(self, settings: Settings, options: RunOptions, book: Bookkeeper) -> DeskParts:
         header, log = self._header, _silent_log()
+        ports = played(
+            self._player,
+            venue=header.run.venue,
+            measures_memory=header.measures_memory,
+            measures_limits=header.measures_limits,
+        )
         return DeskParts(
             settings=settings,
             mode=options.mode or Mode.PAPER,
             run=header.run,
-            ports=played(
-                self._player,
-                venue=header.run.venue,
-                measures_memory=header.measures_memory,
-                measures_limits=header.measures_limits,
-            ),
+            ports=self._watcher.ports(ports),
             book=book,
             audit=self._audit,
             audit_segment=list(header.segment),
-            tape=PlayedTape(self._player, self._texts, self._after_cycle),
+            tape=self._tape,
             notifier=LogNotifier(log, settings.app.alerts.dedupe_seconds),
             log=log,
             save_snapshot=lambda: None,
@@ -231,6 +251,7 @@ class PlayedRun:
             self._verdict.without_line += 1
         else:
             self._note_line(line)
+            self._watcher.decided(line, self._audit.found)
             if self._audit.found is None:
                 self._verdict.same(line)
             else:
@@ -275,12 +296,15 @@ class PlayedRun:
     def _give_up(self, difference: Difference) -> bool:
         """Leave the rest of a cycle that goes another way, and stand where the recorded one ended; False: no line."""
         desk, line = self._desk, self._next_line()
+        if line is not None and self._tape.cycle is not None:
+            difference = decided_otherwise(line, self._tape.cycle) or difference
         if desk is None or line is None:
             self._verdict.problems.append(f"run {self._header.run.run_id}: {_words(difference)}")
             return False
         self._recorded_audit.take()
         self._is_off = True
         self._verdict.differs(line, difference)
+        self._watcher.decided(line, difference)
         if self._until is not None and line.place.seq >= self._until:
             self._has_enough = True
             return False
@@ -288,7 +312,7 @@ class PlayedRun:
             self._player.skip_cycle()
         except TapeOver:
             return False
-        events: list[Event] = []
+        events = desk.book.take_events()
         while (event := self._next_of(line)) is not None:
             events.append(event)
         self._note_line(line)
@@ -303,7 +327,6 @@ class PlayedRun:
 
 
 def _stand_at(desk: Desk, journal: RecordedJournal, line: Record) -> None:
-    desk.book.take_events()
     desk.book.ledger, desk.book.position = journal.ledger, journal.position
     desk.memory.cycles_done += 1
     desk.memory.pending_alerts = []
@@ -319,7 +342,14 @@ def _opening(header: TapeHeader) -> Opening | None:
 
 
 def _question(error: TapeDiffers) -> Difference:
-    return Difference(where="tape", member="(question)", recorded=error.recorded, recomputed=error.asked)
+    return Difference(
+        where="tape", member="(question)", recorded=_spoken(error.recorded), recomputed=_spoken(error.asked)
+    )
+
+
+def _spoken(question: str) -> str:
+    """Say in words where a stage begins; all else is a question as it stands on the tape."""
+    return f"stage {question[1:]}" if question[:1] == "s" and question[1:].isalpha() else question
 
 
 def _words(found: Difference) -> str:

@@ -118,6 +118,14 @@ class RecordedAudit:
         return record
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Journal and lines, read side by side."""
+
+    journal: RecordedJournal
+    audit: RecordedAudit
+
+
 def find_line(logs_dir: Path, seq: int) -> Record | None:
     """Return the line with a number; None when there is none."""
     path = logs_dir / AUDIT_NAME
