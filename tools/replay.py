@@ -25,7 +25,7 @@ from runner.recovery import JOURNAL_NAME
 from runner.terminal import complain, say
 from runner.wiring import AUDIT_NAME, Configuration, load_configuration
 from tools.replaying.identity import NoSuchCycle, Replay
-from tools.replaying.reading import count_lines
+from tools.replaying.reading import count_lines, unreadable
 from tools.replaying.report import identity_json, identity_words, other_keys, what_if_json, what_if_words
 from tools.replaying.verdict import Verdict
 from tools.replaying.watching import NobodyWatches, Watcher
@@ -37,9 +37,9 @@ NOTHING_FOUND, FOUND, UNUSABLE = 0, 1, 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return 0 when all is identical, 1 when something is not, 2 when it cannot be told."""
     options = _parser().parse_args(arguments)
-    unreadable = _unreadable(options.data_dir / JOURNAL_NAME, options.logs_dir / AUDIT_NAME)
-    if unreadable is not None:
-        complain(f"❌ {unreadable}")
+    problem = unreadable(options.data_dir / JOURNAL_NAME, options.logs_dir / AUDIT_NAME)
+    if problem is not None:
+        complain(f"❌ {problem}")
         return UNUSABLE
     try:
         other = None if options.config is None else load_configuration(options.config)
@@ -92,16 +92,6 @@ def _progress(options: argparse.Namespace) -> AbstractContextManager[Advance]:
     is_shown = sys.stdout.isatty() and not options.json
     total = count_lines(options.logs_dir) if options.all else options.cycle
     return show_progress(total, enabled=is_shown, name="deciding again")
-
-
-def _unreadable(*paths: Path) -> str | None:
-    """Return what keeps from beginning at all; anything that is found later is a finding."""
-    for path in paths:
-        try:
-            path.open("rb").close()
-        except OSError as error:
-            return f"{path} cannot be read ({error.strerror}); name the folders of a run: --data-dir, --logs-dir"
-    return None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -126,10 +126,30 @@ class Recorded:
     audit: RecordedAudit
 
 
+def lines_of(logs_dir: Path) -> Iterator[Record]:
+    """
+    Yield every line, verified.
+
+    Raises:
+        StateUnusable: They are damaged.
+    """
+    path = logs_dir / AUDIT_NAME
+    return iter(ChainReader(path, _first_place(path)))
+
+
 def find_line(logs_dir: Path, seq: int) -> Record | None:
     """Return the line with a number; None when there is none."""
-    path = logs_dir / AUDIT_NAME
-    return next((line for line in ChainReader(path, _first_place(path)) if line.place.seq == seq), None)
+    return next((line for line in lines_of(logs_dir) if line.place.seq == seq), None)
+
+
+def unreadable(*paths: Path) -> str | None:
+    """Say which of these files cannot be read at all; None: they can."""
+    for path in paths:
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            return f"{path} cannot be read ({error.strerror}); name the folders of a run: --data-dir, --logs-dir"
+    return None
 
 
 def count_lines(logs_dir: Path) -> int:
