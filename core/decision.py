@@ -215,7 +215,7 @@ def decide(facts: Facts, settings: Settings) -> Decision:
         return decision
     if facts.quotes_failed:
         return replace(decision, reason=Reason.DATA_UNAVAILABLE)
-    view = _view(facts, watched, state, settings.universe)
+    view = decided_view(facts, decision, settings)
     assessment, reason = risk(wished.proposals, view, policy)
     decision = replace(decision, assessment=assessment, reason=reason)
     if reason is not None:
@@ -256,15 +256,16 @@ def _observed(facts: Facts, watched: Watched | None) -> Observation:
     )
 
 
-def _view(facts: Facts, watched: Watched, state: TradingState, settings: UniverseSettings) -> RiskView:
-    tiers = {} if facts.universe is None else facts.universe.tiers
+def decided_view(facts: Facts, decision: Decision, settings: Settings) -> RiskView:
+    """Return what risk looks at: the facts, with what was decided before it."""
+    universe, watched = decision.universe, decision.watched
     return replace(
         facts.view,
-        trading_state=state,
+        trading_state=decision.state,
         kill_switch_on=facts.kill_on,
-        regime=watched.regime,
-        tiers=tiers,
-        max_spread_fraction={tier: floors.max_spread_fraction for tier, floors in settings.tiers.items()},
-        themes=settings.themes,
+        regime=None if watched is None else watched.regime,
+        tiers={} if universe is None else universe.tiers,
+        max_spread_fraction={tier: floors.max_spread_fraction for tier, floors in settings.universe.tiers.items()},
+        themes=settings.universe.themes,
         stale=() if facts.candles is None else facts.candles.stale,
     )

@@ -6,18 +6,18 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from core.decision import Decision, Facts
+from core.decision import Decision, Facts, decided_view
 from core.exposure import exposure, free_cash
 from core.model.market import ProductId
 from core.model.money import plain, round_even
 from core.model.signals import Features
-from core.model.verdicts import Refusal
 from core.risk.assess import GATES
 from core.risk.view import RiskView, worst_fee_fraction
 from core.settings import Settings
 from core.triggers import Reading, readings
 from core.universe import Measure, measures
 from tools.replaying.capture import Asked
+from tools.replaying.gate_values import passed_with
 from tools.replaying.verdicts import verdicts_of
 
 OK, SHUT, SAID = "✅", "⛔", "  "
@@ -171,21 +171,28 @@ def _rule_links(product_id: ProductId, decision: Decision) -> Iterator[Link]:
 
 
 def _risk_links(product_id: ProductId, facts: Facts, decision: Decision, settings: Settings) -> Iterator[Link]:
-    verdict = verdicts_of(decision).get(product_id)
-    was_proposed = decision.rules is not None and any(one.product_id == product_id for one in decision.rules.proposals)
-    if verdict is None or not was_proposed:
+    proposals = decision.rules.proposals if decision.rules is not None else ()
+    proposal = next((one for one in proposals if one.product_id == product_id), None)
+    if proposal is None:
         return
     if decision.assessment is None:
         yield Link(step="risk", is_open=False, words=f"not asked: {_reason(decision)}")
         return
-    yield from (Link(step="", is_open=None, words=words) for words in _seen(product_id, facts.view, settings))
-    refused = next((one for one in decision.assessment.refused if one.proposal.product_id == product_id), None)
+    view = decided_view(facts, decision, settings)
+    yield from (Link(step="", is_open=None, words=words) for words in _seen(product_id, view, settings))
+    refused = next((one for one in decision.assessment.refused if one.proposal is proposal), None)
+    before = GATES if refused is None or refused.reason not in GATES else GATES[: GATES.index(refused.reason)]
+    step = "risk"
+    for gate, observed, limit in passed_with(proposal, view, settings.policy, before):
+        yield Link(step=step, is_open=True, words=f"{gate.value}{f': {observed}, limit {limit}' if observed else ''}")
+        step = ""
     if refused is not None:
-        yield Link(step="risk", is_open=None, words=f"passed: {_names_before(refused.reason)}")
-        yield Link(step="", is_open=False, words=f"{refused.reason.value}: {refused.observed}, limit {refused.limit}")
+        words = f"{refused.reason.value}: {refused.observed}, limit {refused.limit}"
+        yield Link(step=step, is_open=False, words=words)
         return
-    yield Link(step="risk", is_open=True, words=f"all {len(GATES)} gates passed: {_approved(product_id, decision)}")
-    yield Link(step="order", is_open=verdict.stage == "order" and verdict.code == "buy", words=verdict.text())
+    verdict = verdicts_of(decision)[product_id]
+    yield Link(step="approved", is_open=True, words=_approved(product_id, decision))
+    yield Link(step="order", is_open=verdict.code == "buy", words=verdict.text().removeprefix("order: "))
 
 
 def _reason(decision: Decision) -> str:
@@ -196,11 +203,6 @@ def _approved(product_id: ProductId, decision: Decision) -> str:
     approved = decision.assessment.approved if decision.assessment is not None else ()
     one = next(item for item in approved if item.product_id == product_id)
     return f"{plain(round_even(one.notional))} to spend, bound by {one.bound_by.value}"
-
-
-def _names_before(shut: Refusal) -> str:
-    before = GATES[: GATES.index(shut)] if shut in GATES else GATES
-    return ", ".join(gate.value for gate in before) or "none"
 
 
 def _seen(product_id: ProductId, view: RiskView, settings: Settings) -> Iterator[str]:
