@@ -1,6 +1,6 @@
 """The chain of gates between one product and an order in one cycle, as the cycle decides it again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -11,6 +11,7 @@ from core.exposure import exposure, free_cash
 from core.model.market import ProductId
 from core.model.money import plain, round_even
 from core.model.signals import Features
+from core.model.verdicts import Refusal
 from core.risk.assess import GATES
 from core.risk.view import RiskView, worst_fee_fraction
 from core.settings import Settings
@@ -182,17 +183,31 @@ def _risk_links(product_id: ProductId, facts: Facts, decision: Decision, setting
     yield from (Link(step="", is_open=None, words=words) for words in _seen(product_id, view, settings))
     refused = next((one for one in decision.assessment.refused if one.proposal is proposal), None)
     before = GATES if refused is None or refused.reason not in GATES else GATES[: GATES.index(refused.reason)]
-    step = "risk"
-    for gate, observed, limit in passed_with(proposal, view, settings.policy, before):
-        yield Link(step=step, is_open=True, words=f"{gate.value}{f': {observed}, limit {limit}' if observed else ''}")
-        step = ""
+    yield Link(step="risk", is_open=refused is None, words=f"{len(before)} of {len(GATES)} gates open")
+    for words in _grouped(passed_with(proposal, view, settings.policy, before)):
+        yield Link(step="", is_open=True, words=words)
     if refused is not None:
         words = f"{refused.reason.value}: {refused.observed}, limit {refused.limit}"
-        yield Link(step=step, is_open=False, words=words)
+        yield Link(step="", is_open=False, words=words)
         return
     verdict = verdicts_of(decision)[product_id]
     yield Link(step="approved", is_open=True, words=_approved(product_id, decision))
     yield Link(step="order", is_open=verdict.code == "buy", words=verdict.text().removeprefix("order: "))
+
+
+def _grouped(passed: Iterable[tuple[Refusal, str, str]]) -> Iterator[str]:
+    """Yield gates with their values, and those without a number together."""
+    without: list[str] = []
+    for gate, observed, limit in passed:
+        if not observed:
+            without.append(gate.value)
+            continue
+        if without:
+            yield ", ".join(without)
+        without = []
+        yield f"{gate.value}: {observed}, limit {limit}"
+    if without:
+        yield ", ".join(without)
 
 
 def _reason(decision: Decision) -> str:

@@ -48,6 +48,11 @@ def _words(value: object, unit: str) -> str:
     return f"{text}{unit}"
 
 
+def _most_positions(view: RiskView, policy: PolicySettings) -> int:
+    rule = None if view.regime is None else policy.regime.get(view.regime)
+    return 0 if rule is None else min(policy.risk.max_open_positions, rule.max_open_positions)
+
+
 _NO_COLLAR = TierFractions(tier_1=Decimal(-1), tier_2=Decimal(-1), tier_3=Decimal(-1))
 
 PROBES: dict[Refusal, Probe] = {
@@ -71,15 +76,16 @@ PROBES: dict[Refusal, Probe] = {
             view,
             replace(policy, execution=replace(policy.execution, price_collar_fraction=_NO_COLLAR)),
         ),
-        lambda _view, policy, proposal: (
-            f"{shown(policy.execution.price_collar_fraction.of(proposal.tier))} off the mid"
-        ),
+        lambda _view, policy, proposal: shown(policy.execution.price_collar_fraction.of(proposal.tier)),
     ),
     Refusal.EDGE_BELOW_COSTS: _execution("min_net_edge_fraction", NEVER),
     Refusal.SYMBOL_COOLDOWN: _risk("per_symbol_cooldown_minutes", LONG_SECONDS, " min"),
     Refusal.SYMBOL_SPACING: _risk("per_symbol_trade_spacing_seconds", LONG_SECONDS, " s"),
     Refusal.NEW_POSITIONS_PER_CYCLE: _risk("max_new_positions_per_cycle", 0),
-    Refusal.MAX_POSITIONS: _risk("max_open_positions", 0),
+    Refusal.MAX_POSITIONS: Probe(
+        _risk("max_open_positions", 0).shut,
+        lambda view, policy, _proposal: str(_most_positions(view, policy)),
+    ),
 }
 
 
