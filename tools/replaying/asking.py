@@ -16,10 +16,9 @@ from runner.tape.player import Player
 from runner.tape.ports import Ports
 from tools.replaying.capture import Asked, Capture
 from tools.replaying.chain import Floors, Link, chain_of, floors_of, outcome_links
-from tools.replaying.compared import Difference
+from tools.replaying.compared import INTERRUPTED, Difference
 from tools.replaying.identity import Replay
 from tools.replaying.reading import lines_of
-from tools.replaying.verdict import INTERRUPTED
 
 _CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}")
 _NUMBER = re.compile(r"#[0-9]{1,12}")

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import StateUnusable
+from core.model.records import RunStarted
+from core.model.verdicts import Reason
 from core.ports import Position
 from runner.audit_sections import proposals_section, risk_section, triggers_section
 from runner.cycle import Cycle
 from runner.records.chain import Place, Record, seal
+from runner.tape.player import TapeOver
 from tools.replaying.reading import RecordedAudit, RecordedJournal
 
 NOTHING = "(nothing)"
+INTERRUPTED = Reason.INTERRUPTED.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +55,11 @@ class ComparedJournal:
 
         Raises:
             JournalDiffers
+            TapeOver: The recorded run was cut off here.
         """
         record = self._journal.peek()
-        if record is None:
-            raise JournalDiffers(_whole("journal", None, body))
+        if record is None or (record.body.get("kind") == RunStarted.kind and body.get("kind") != RunStarted.kind):
+            raise TapeOver("the journal of this run ends here: its process ended before it wrote more")
         _, place = seal(body, self._journal.chain.before)
         if place.hash != record.place.hash:
             raise JournalDiffers(difference(f"journal seq {record.place.seq}", record.body, body))
@@ -91,7 +96,9 @@ def _before(record: Record, before: Place) -> Place:
 
 
 def _are_of_one_cycle(recorded: Mapping[str, Any], body: Mapping[str, object]) -> bool:
-    return (recorded.get("slot"), recorded.get("run_id")) == (body["slot"], body["run_id"])
+    """Tell whether two lines are of one cycle, and written by those who decided it."""
+    was_cut_off = recorded.get("no_trade_reason") == INTERRUPTED and body.get("no_trade_reason") != INTERRUPTED
+    return not was_cut_off and (recorded.get("slot"), recorded.get("run_id")) == (body["slot"], body["run_id"])
 
 
 # --- which member? ----------------------------------------------------------------------------------------------------
@@ -126,10 +133,6 @@ _DECISIONS = ("status", "no_trade_reason", "universe", "regime", "triggers", "pr
 def _decisions_first(body: Mapping[str, Any]) -> dict[str, Any]:
     """Put what was decided before what was counted: the first difference is to be the one that means something."""
     return {name: body[name] for name in dict.fromkeys((*_DECISIONS, *body)) if name in body}
-
-
-def _whole(where: str, recorded: Mapping[str, Any] | None, body: Mapping[str, object] | None) -> Difference:
-    return Difference(where=where, member="(record)", recorded=shown(recorded), recomputed=shown(body))
 
 
 def differing(then: Any, now: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -10,9 +10,10 @@ from core.errors import TraderError
 from core.settings_builder import Document
 from runner.records.chain import Record
 from runner.tape.header import TapeHeader
+from tools.replaying.compared import INTERRUPTED
 from tools.replaying.played_run import PlayedRun
 from tools.replaying.reading import Recorded, RecordedAudit, RecordedJournal, TapeFile, find_line, header_of, read_runs
-from tools.replaying.verdict import INTERRUPTED, Verdict
+from tools.replaying.verdict import Verdict
 from tools.replaying.watching import NobodyWatches, Watcher
 
 
@@ -91,7 +92,7 @@ class Replay:
         if self.journal.position != header.journal:
             self.verdict.problems.append(f"{file.path.name} was recorded on another journal than this one")
         while (line := self.audit.peek()) is not None and self._is_before(line, header):
-            self.audit.take()
+            self._recorded.pass_line()
             self.verdict.passed(line, "the tape does not have it")
 
     def _is_before(self, line: Record, header: TapeHeader) -> bool:
@@ -105,7 +106,7 @@ class Replay:
     def rest(self) -> None:
         """Look at what comes after the last tape."""
         while (line := self.audit.peek()) is not None:
-            self.audit.take()
+            self._recorded.pass_line()
             self.verdict.passed(line, "the tape ends before it")
         while self.journal.fold_next() is not None:
             pass

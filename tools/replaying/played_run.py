@@ -38,6 +38,7 @@ from runner.tape.player import Player, TapeDiffers, TapeOver
 from runner.venues.outside import Opening
 from runner.wiring import Configuration
 from tools.replaying.compared import (
+    INTERRUPTED,
     ComparedAudit,
     ComparedJournal,
     Difference,
@@ -47,7 +48,7 @@ from tools.replaying.compared import (
     shown,
 )
 from tools.replaying.reading import Recorded, RecordedJournal, TapeFile, TapeTexts, header_of
-from tools.replaying.verdict import INTERRUPTED, Verdict
+from tools.replaying.verdict import Verdict
 from tools.replaying.watching import Watcher
 
 
@@ -104,6 +105,7 @@ class PlayedRun:
         """`files` are those of the run from the one on where the records stand; `until` is the last line wanted."""
         self._until = until
         self._watcher = watcher
+        self._recorded = recorded
         self._recorded_journal = recorded.journal
         self._recorded_audit = recorded.audit
         self._verdict = verdict
@@ -149,7 +151,7 @@ class PlayedRun:
         if left or self._has_enough:
             return left
         while (line := self._next_line()) is not None and line.body.get("no_trade_reason") != INTERRUPTED:
-            self._recorded_audit.take()
+            self._recorded.pass_line()
             self._verdict.passed(line, self._texts.problem or "the tape ends before it")
         return ()
 
@@ -248,6 +250,7 @@ class PlayedRun:
         if desk is None:
             return
         if line is None:
+            self._stop_where_it_was_cut_off()
             self._verdict.without_line += 1
         else:
             self._note_line(line)
@@ -259,6 +262,17 @@ class PlayedRun:
                 desk.metrics.take_over(self._totals, (), desk.book.ledger)
         self._stop_when_enough(line)
         self._turn_over(desk)
+
+    def _stop_where_it_was_cut_off(self) -> None:
+        """
+        End the play when the process ended between the tape's record of this cycle and its line.
+
+        Raises:
+            TapeOver
+        """
+        line = self._next_line()
+        if line is not None and line.body.get("no_trade_reason") == INTERRUPTED:
+            raise TapeOver("the process ended before it wrote the line")
 
     def _stop_when_enough(self, line: Record | None) -> None:
         """

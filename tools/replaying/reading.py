@@ -12,6 +12,7 @@ from core.model.codec import decode_event
 from core.model.ledger import Ledger
 from core.model.records import Event
 from core.ports import Position
+from runner.adapters.record_file import SEGMENT_KIND
 from runner.adapters.tape_files import FOLDER_NAME, TapeFileReader, TapeFrame, tape_names
 from runner.records.chain import START, Place, Record
 from runner.records.reader import ChainReader, ended_segments, segment_path, start_of_last_file
@@ -19,6 +20,9 @@ from runner.recovery import JOURNAL_NAME
 from runner.tape.header import TapeHeader
 from runner.tape.recorder import DIGEST_DIGITS, Frame
 from runner.wiring import AUDIT_NAME
+
+UNTOLD_MAX = 10_000
+"""More events than any cycle has."""
 
 
 class RecordedChain:
@@ -51,15 +55,16 @@ class RecordedJournal:
     def __init__(self, data_dir: Path) -> None:
         self.chain = RecordedChain(data_dir / JOURNAL_NAME, START)
         self.ledger = Ledger()
-        self._recent: deque[tuple[int, Event]] = deque()
+        self._recent: deque[tuple[int, Event]] = deque(maxlen=UNTOLD_MAX)
 
     def peek(self) -> Record | None:
         """Return the next record that is an event."""
-        record = self.chain.peek()
-        while record is not None and record.body.get("kind") == "SEGMENT":
+        self._pass_segments()
+        return self.chain.peek()
+
+    def _pass_segments(self) -> None:
+        while (record := self.chain.peek()) is not None and record.body.get("kind") == SEGMENT_KIND:
             self.chain.take()
-            record = self.chain.peek()
-        return record
 
     @property
     def position(self) -> Position | None:
@@ -74,7 +79,10 @@ class RecordedJournal:
             StateUnusable: The journal is damaged, or ends before.
         """
         while self.chain.before.seq < seq:
-            if self.fold_next() is None:
+            record = self.chain.peek()
+            if record is not None and record.body.get("kind") == SEGMENT_KIND:
+                self.chain.take()
+            elif self.fold_next() is None:
                 raise StateUnusable(f"{self.chain.path} ends before seq {seq}, to which the tape refers")
 
     def fold_next(self) -> Event | None:
@@ -124,6 +132,12 @@ class Recorded:
 
     journal: RecordedJournal
     audit: RecordedAudit
+
+    def pass_line(self) -> None:
+        """Leave out a line: what it tells was told."""
+        line = self.audit.take()
+        if line is not None:
+            self.journal.told_up_to(line.body["journal_seq"] or 0)
 
 
 def lines_of(logs_dir: Path) -> Iterator[Record]:

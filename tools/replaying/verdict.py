@@ -4,9 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from runner.records.chain import Record
-from tools.replaying.compared import Difference
-
-INTERRUPTED = "interrupted"
+from tools.replaying.compared import INTERRUPTED, Difference
 
 
 @dataclass(slots=True)
