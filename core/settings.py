@@ -87,6 +87,15 @@ class StateSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TapeSection:
+    """How large a file of the tape gets, and how much of the tape is kept: what reaches one of the two limits goes."""
+
+    file_max_mb: int
+    keep_days: int
+    keep_mb: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaperSection:
     starting_cash_usd: Decimal
 
@@ -117,6 +126,7 @@ class AppSettings:
     alerts: AlertsSection
     records: RecordsSection
     state: StateSection
+    tape: TapeSection
     paper: PaperSection
     simulation: SimulationSection
     market_model: MarketModel

@@ -15,6 +15,7 @@ What is reached in part counts in part.
 """
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from core.model.market import ProductId
 from core.model.signals import Features, Trigger, TriggerKind
@@ -72,47 +73,85 @@ def _stirring(features: Mapping[ProductId, Features], settings: TriggerSettings)
     return stirring
 
 
-def _detect(product_id: ProductId, one: Features, settings: TriggerSettings) -> Iterator[Trigger]:
-    """Yield what fires, whatever its score. At the threshold a trigger fires."""
+class Reading(NamedTuple):
+    """
+    One trigger's value against its threshold.
+
+    `also` is a second value and what it must reach, None where nothing else must hold; `support` is how much of what
+    could speak for the trigger does, 0..1.
+    """
+
+    kind: TriggerKind
+    observed: float
+    threshold: float
+    fires: bool
+    direction: int
+    support: float
+    also: tuple[float, float] | None = None
+
+
+def readings(one: Features, settings: TriggerSettings) -> tuple[Reading, ...]:
+    """Return every trigger's value against its threshold; at the threshold a trigger fires."""
     volume = min(1.0, one.volume_ratio / settings.volume_spike_ratio)
     same_way = 1.0 if one.move_15m * one.move_60m > 0 else 0.0
     against_the_day = 1.0 if one.zscore * one.move_24h < 0 else 0.0
-    signed = (
-        (TriggerKind.PRICE_MOVE_15M, one.move_15m, settings.price_move_15m_fraction, (same_way + volume) / 2),
-        (TriggerKind.PRICE_MOVE_60M, one.move_60m, settings.price_move_60m_fraction, (same_way + volume) / 2),
-        (TriggerKind.BREAKOUT, one.breakout_fraction, settings.breakout_min_fraction, volume),
-        (TriggerKind.MEAN_REVERSION, one.zscore, settings.mean_reversion_min_zscore, (against_the_day + volume) / 2),
+    kinds = TriggerKind
+    return (
+        _signed(kinds.PRICE_MOVE_15M, one.move_15m, settings.price_move_15m_fraction, (same_way + volume) / 2),
+        _signed(kinds.PRICE_MOVE_60M, one.move_60m, settings.price_move_60m_fraction, (same_way + volume) / 2),
+        _signed(kinds.BREAKOUT, one.breakout_fraction, settings.breakout_min_fraction, volume),
+        _signed(kinds.MEAN_REVERSION, one.zscore, settings.mean_reversion_min_zscore, (against_the_day + volume) / 2),
+        _volume_spike(one, settings),
+        _momentum(one, settings),
     )
-    for kind, observed, threshold, support in signed:
-        if abs(observed) >= threshold:
-            yield _trigger(product_id, kind, _sign(observed), observed=observed, threshold=threshold, support=support)
 
-    move, ratio = one.move_15m, one.volume_ratio
-    if ratio >= settings.volume_spike_ratio and abs(move) >= settings.volume_spike_min_move_fraction:
-        support = min(1.0, abs(move) / settings.price_move_15m_fraction)
-        kind, threshold = TriggerKind.VOLUME_SPIKE, settings.volume_spike_ratio
-        yield _trigger(product_id, kind, _sign(move), observed=ratio, threshold=threshold, support=support)
 
-    move, threshold = one.momentum, settings.momentum_min_move_fraction
+def _signed(kind: TriggerKind, observed: float, threshold: float, support: float) -> Reading:
+    return Reading(kind, observed, threshold, abs(observed) >= threshold, _sign(observed), support)
+
+
+def _volume_spike(one: Features, settings: TriggerSettings) -> Reading:
+    move, least = one.move_15m, settings.volume_spike_min_move_fraction
+    return Reading(
+        TriggerKind.VOLUME_SPIKE,
+        one.volume_ratio,
+        settings.volume_spike_ratio,
+        one.volume_ratio >= settings.volume_spike_ratio and abs(move) >= least,
+        _sign(move),
+        min(1.0, abs(move) / settings.price_move_15m_fraction),
+        also=(abs(move), least),
+    )
+
+
+def _momentum(one: Features, settings: TriggerSettings) -> Reading:
+    move, least = one.momentum, settings.momentum_min_up_share_fraction
     share = one.up_share if move > 0 else 1.0 - one.up_share
-    if abs(move) >= threshold and share >= settings.momentum_min_up_share_fraction:
-        support = min(1.0, max(0.0, (share - 0.5) / _FULL_SHARE_EXCESS))
-        kind = TriggerKind.MOMENTUM
-        yield _trigger(product_id, kind, _sign(move), observed=move, threshold=threshold, support=support)
+    return Reading(
+        TriggerKind.MOMENTUM,
+        move,
+        settings.momentum_min_move_fraction,
+        abs(move) >= settings.momentum_min_move_fraction and share >= least,
+        _sign(move),
+        min(1.0, max(0.0, (share - 0.5) / _FULL_SHARE_EXCESS)),
+        also=(share, least),
+    )
 
 
-def _trigger(
-    product_id: ProductId, kind: TriggerKind, direction: int, *, observed: float, threshold: float, support: float
-) -> Trigger:
-    """Grade what fired; `support` is how much of what could speak for it does, 0..1."""
+def _detect(product_id: ProductId, one: Features, settings: TriggerSettings) -> Iterator[Trigger]:
+    """Yield what fires, whatever its score."""
+    return (_trigger(product_id, reading) for reading in readings(one, settings) if reading.fires)
+
+
+def _trigger(product_id: ProductId, reading: Reading) -> Trigger:
+    """Grade what fired."""
     return Trigger(
         product_id=product_id,
-        kind=kind,
-        direction=direction,
-        strength=min(1.0, abs(observed) / (2 * threshold)),
-        confidence=_LEAST_CONFIDENCE + (1 - _LEAST_CONFIDENCE) * support,
-        observed=observed,
-        threshold=threshold,
+        kind=reading.kind,
+        direction=reading.direction,
+        strength=min(1.0, abs(reading.observed) / (2 * reading.threshold)),
+        confidence=_LEAST_CONFIDENCE + (1 - _LEAST_CONFIDENCE) * reading.support,
+        observed=reading.observed,
+        threshold=reading.threshold,
     )
 
 

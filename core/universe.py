@@ -10,12 +10,13 @@ missing data, the configuration) ends membership at once. Whoever is out, newly 
 `passes_to_return` refreshes in a row that found nothing against it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from types import MappingProxyType
+from typing import NamedTuple
 
 from core.model.market import Book, Product, ProductId
 from core.model.money import plain, round_even
@@ -57,6 +58,13 @@ class Excluded:
     reason: Exclusion
     observed: str
     limit: str
+
+
+class Measure(NamedTuple):
+    """One thing that is measured against a floor or a ceiling: what stands against the product when it is not met."""
+
+    found: Excluded
+    is_met: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,22 +193,25 @@ def _book_exclusion(book: Book | None) -> Excluded | None:
 
 def _shortfall(product: Product, book: Book, floors: TierFloors, settings: UniverseSettings) -> Excluded | None:
     """Check what is measured against the tier's floors."""
-    volume = product.quote_volume_24h
-    if volume is None or volume < floors.min_volume_24h_usd:
-        return _measured(Exclusion.VOLUME, volume or Decimal(0), floors.min_volume_24h_usd, _VALUE_STEP)
+    return next((seen.found for seen in measures(product, book, floors, settings) if not seen.is_met), None)
+
+
+def measures(product: Product, book: Book, floors: TierFloors, settings: UniverseSettings) -> Iterator[Measure]:
+    """Yield what is measured of a product with a two-sided book, against the floors of its tier."""
+    volume = product.quote_volume_24h or Decimal(0)
+    is_met = product.quote_volume_24h is not None and volume >= floors.min_volume_24h_usd
+    yield _measure(Exclusion.VOLUME, volume, floors.min_volume_24h_usd, _VALUE_STEP, is_met=is_met)
     bid, ask = book.bids[0].price, book.asks[0].price
     spread = (ask - bid) / ((ask + bid) / 2)
-    if spread > floors.max_spread_fraction:
-        return _measured(Exclusion.SPREAD, spread, floors.max_spread_fraction, _FRACTION_STEP)
+    is_met = spread <= floors.max_spread_fraction
+    yield _measure(Exclusion.SPREAD, spread, floors.max_spread_fraction, _FRACTION_STEP, is_met=is_met)
     depth = book.depth_quote(settings.depth_within_fraction)
-    if depth < floors.min_depth_usd:
-        return _measured(Exclusion.DEPTH, depth, floors.min_depth_usd, _VALUE_STEP)
-    return None
+    yield _measure(Exclusion.DEPTH, depth, floors.min_depth_usd, _VALUE_STEP, is_met=depth >= floors.min_depth_usd)
 
 
-def _measured(reason: Exclusion, observed: Decimal, limit: Decimal, step: Decimal) -> Excluded:
+def _measure(reason: Exclusion, observed: Decimal, limit: Decimal, step: Decimal, *, is_met: bool) -> Measure:
     """Record a comparison; the observed value is rounded for the reader, after it was compared."""
-    return Excluded(reason=reason, observed=plain(round_even(observed, step)), limit=plain(limit))
+    return Measure(Excluded(reason=reason, observed=plain(round_even(observed, step)), limit=plain(limit)), is_met)
 
 
 # --- memory -----------------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ Amounts that accounting uses are decimal strings; percentages, scores and latenc
 read off the journal events of the cycle, so that line and journal cannot tell two stories.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -112,7 +111,7 @@ def audit_line(
         "trading_state": trading_state.name,
         "alerts": list(cycle.alerts),
         "metrics": metrics,
-        "facts_digest": hashlib.sha256(b"".join(cycle.facts)).hexdigest()[:16],
+        "facts_digest": cycle.facts_digest,
         "journal_seq": None if journal is None else journal.seq,
         "journal_hash": None if journal is None else journal.hash[:16],
         "segment": segment,

@@ -7,44 +7,26 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 
+from core.breakers import Observation
+from core.decision import LotFacts
 from core.exits import ExitBlocked, ExitDue
 from core.exposure import Exposure
 from core.model.ledger import Ledger
 from core.model.market import ProductId, Quote
+from core.model.money import ZERO
 from core.model.orders import LotId
 from core.model.records import Event
 from core.model.signals import Features, Regime, Trigger
-from core.model.verdicts import Assessment, OrderRefused
+from core.model.verdicts import Assessment, OrderRefused, Reason
 from core.ports import Clock
+from core.risk.view import RiskView
 from core.rules import RulesResult
 from core.universe import Universe
 from runner.api_health import ApiUse
 from runner.reconcile import Reconciled
 from runner.schedule import Tick
 
-
-class Reason(Enum):
-    """Why a cycle opened nothing. The closed list of `no_trade_reason`; values are never renamed."""
-
-    KILL_SWITCH = "kill_switch"
-    HALTED = "halted"
-    BREAKER = "circuit_breaker_tripped"
-    DATA_UNAVAILABLE = "data_unavailable"
-    BROKER_UNAVAILABLE = "broker_unavailable"
-    STALE_DATA = "stale_data"
-    WARMING_UP = "warming_up"
-    EMPTY_UNIVERSE = "empty_universe"
-    NO_TRIGGERS = "no_candidates_from_triggers"
-    NO_PROPOSALS = "no_proposals_from_rules"
-    ALL_REFUSED = "all_proposals_refused"
-    NOT_PLANNABLE = "no_legal_order"
-    ORDERS_REFUSED = "orders_refused"
-    UNKNOWN_ORDER = "unknown_order_outstanding"
-    DEADLINE = "deadline"
-    STOPPING = "stopping"
-    DRY_RUN = "dry_run"
-    EXCEPTION = "exception"
-    INTERRUPTED = "interrupted"
+__all__ = ["Cycle", "Failure", "OrderNote", "Reason", "Standing", "Status"]
 
 
 class Status(Enum):
@@ -94,18 +76,23 @@ class Cycle:
     assessment: Assessment | None = None
     exits: Sequence[ExitDue] = ()
     blocked_exits: Sequence[ExitBlocked] = ()
+    lot_facts: LotFacts | None = None
+    stale_share: Decimal = ZERO
+    observed: Observation | None = None
+    view: RiskView | None = None
     not_sent: list[OrderNote] = field(default_factory=list)
     last_hop_refusals: list[OrderRefused] = field(default_factory=list)
     reconciled: Reconciled | None = None
     stale: Sequence[ProductId] = ()
+    warming: Sequence[ProductId] = ()
     alerts: list[str] = field(default_factory=list)
     events: Sequence[Event] = ()
     features: Mapping[ProductId, Features] = field(default_factory=dict)
     quotes: dict[ProductId, Quote] = field(default_factory=dict)
     peaks: Mapping[LotId, Decimal] = field(default_factory=dict)
-    facts: list[bytes] = field(default_factory=list)
     unprotected_seconds: float = 0.0
     api_use: ApiUse | None = None
+    facts_digest: str = ""
     total_seconds: float = 0.0
 
     @classmethod
@@ -127,6 +114,10 @@ class Cycle:
         """Say why nothing more is opened; the first reason stands."""
         if self.reason is None:
             self.reason = reason
+
+    def end_if(self, reason: Reason | None) -> None:
+        if reason is not None:
+            self.end(reason)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

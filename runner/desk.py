@@ -18,7 +18,6 @@ from core.ports import Broker, Clock, KillCommand, KillSwitch, MarketData, Notif
 from core.settings import ProtectionKind, Settings
 from core.universe import Universe
 from core.valuation import fresh_quotes
-from runner.api_health import ApiHealth
 from runner.audit_line import RunFacts
 from runner.audit_sections import Json
 from runner.bookkeeper import Bookkeeper
@@ -29,6 +28,7 @@ from runner.orders.planned import Planned, Planning
 from runner.reconcile import Reconciler
 from runner.records.merkle import Anchor
 from runner.schedule import MinuteGrid
+from runner.tape.ports import ConfigDrift, Health, Lock
 
 
 class OrderDesk(Protocol):
@@ -61,12 +61,25 @@ class Anchors(Protocol):
     def write(self) -> None: ...
 
 
-class Lock(Protocol):
-    def is_ours(self) -> bool: ...
+class Tape(Protocol):
+    """Where it is noted what the outside told (`runner.tape`)."""
 
+    @property
+    def time(self) -> datetime:
+        """The time that the loop was last told."""
+        ...
 
-class ConfigDrift(Protocol):
-    def changed(self) -> str | None: ...
+    def stage(self, name: str, cycle: Cycle) -> None:
+        """Mark where a stage begins."""
+        ...
+
+    def end_cycle(self, slot: int) -> str:
+        """Return the digest of all that was told since the line before."""
+        ...
+
+    def turn_over(self, memory: Callable[[], Mapping[str, object]]) -> None: ...
+
+    def close(self) -> None: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,7 +127,7 @@ class Desk:
     grid: MinuteGrid
     market: MarketData
     broker: Broker
-    health: ApiHealth
+    health: Health
     book: Bookkeeper
     reconciler: Reconciler
     orders: OrderDesk
@@ -123,6 +136,8 @@ class Desk:
     lock: Lock
     config_drift: ConfigDrift
     disk_room: Callable[[], DiskRoom]
+    stop_reason: Callable[[], str | None]
+    tape: Tape
     notifier: Notifier
     metrics: Metrics
     audit: RecordLog
@@ -161,7 +176,6 @@ class Desk:
             quote = usable.get(product_id)
             if quote is not None:
                 cycle.quotes[product_id] = quote
-                cycle.facts.append(f"{product_id}|{quote.bid}|{quote.ask}|{quote.at.timestamp()}".encode())
 
     def equity_words(self) -> str:
         """Return the last mark for people, to the cent."""

@@ -57,15 +57,16 @@ class TradingLoop:
         config_dir: str | Path | None = None,
         options: RunOptions | None = None,
         open_desk: OpenDesk = open_desk,
+        configuration: Configuration | None = None,
     ) -> None:
         """
-        Load the configuration.
+        Load the configuration, unless one is given.
 
         Raises:
             ConfigError: It cannot be used; the message names file, key, value and fix.
         """
         self.options = options or RunOptions()
-        self.configuration = load_configuration(Path(config_dir or self.options.config_dir))
+        self.configuration = configuration or load_configuration(Path(config_dir or self.options.config_dir))
         self._open_desk = open_desk
         self._stop_reason: str | None = None
 
@@ -95,27 +96,34 @@ class TradingLoop:
 
     def _ticks(self, desk: Desk) -> Iterator[Tick]:
         """Yield each turn when its time has come; every wait watches for a stop and for the kill switch."""
-        tick = desk.grid.first_tick(desk.clock.now(), desk.book.ledger.last_slot)
-        if tick.starts_at > desk.clock.now():
-            desk.log.info(
-                "this minute's slot was used before: the first cycle starts at %s", f"{tick.starts_at:%H:%M:%SZ}"
-            )
-        done = 0
+        done, last_slot = desk.memory.cycles_done, desk.book.ledger.last_slot
+        if done and last_slot is not None:  # a run that is played back from its middle
+            tick = desk.grid.next_tick(desk.clock.now(), last_slot)
+        else:
+            tick = self._first_tick(desk)
         while self.options.cycles is None or done < self.options.cycles:
             if desk.ends_at is not None and tick.starts_at >= desk.ends_at:
                 desk.log.info("the replay's data end here")
                 return
             desk.clock.wait_until(tick.starts_at, lambda: self._goes_on(desk))
-            if self._stop_reason is not None:
+            if desk.stop_reason() is not None:
                 return
             tick = desk.grid.still_on_time(tick, desk.clock.now())
             yield tick
             done += 1
             tick = desk.grid.next_tick(desk.clock.now(), tick.slot)
 
+    def _first_tick(self, desk: Desk) -> Tick:
+        tick = desk.grid.first_tick(desk.clock.now(), desk.book.ledger.last_slot)
+        if tick.starts_at > desk.clock.now():
+            desk.log.info(
+                "this minute's slot was used before: the first cycle starts at %s", f"{tick.starts_at:%H:%M:%SZ}"
+            )
+        return tick
+
     def _goes_on(self, desk: Desk) -> bool:
         watch_kill_switch(desk)
-        return self._stop_reason is None
+        return desk.stop_reason() is None
 
     def run_cycle(self, tick: Tick, desk: Desk) -> Status:
         """Spend one minute: watch, trade while nothing speaks against it, write down what happened."""
@@ -125,17 +133,20 @@ class TradingLoop:
         desk.book.record(CycleStarted(at=cycle.started_at, slot=tick.slot), durable=False)
         try:
             for name, stage in WATCH:
+                desk.tape.stage(name, cycle)
                 with cycle.stage(name):
                     stage(cycle, desk)
             for name, stage in TRADE:
                 if cycle.is_over:
                     break
+                desk.tape.stage(name, cycle)
                 with cycle.stage(name):
                     stage(cycle, desk)
         except (AlreadyRunning, RecordNotDurable, StateUnusable):
             raise  # the run may not go on; the next start closes this cycle's line (L1)
         except Exception as error:  # noqa: BLE001 - the loop's last resort: one line, one breaker, next minute
             note_exception(cycle, desk, error)
+        desk.tape.stage("end", cycle)
         return store_and_audit(cycle, desk)
 
 

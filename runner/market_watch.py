@@ -1,7 +1,5 @@
 """The market as the loop watches it: one rolling window per product, fed with closed candles only."""
 
-import hashlib
-import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,8 +21,6 @@ That is five pages of Coinbase's candles; another minute would be a sixth.
 RECENT_MINUTES = 60
 """A product whose last candle is older is asked for by itself, when there is time: its answer may be long."""
 
-_CANDLE = struct.Struct("<q5d")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
@@ -32,14 +28,12 @@ class Seen:
     What one look at the candles gave.
 
     `features` of every product that is warm and fresh; `stale` products have no candle younger than the limit;
-    `warming` ones have less than a day of history, or were not asked for yet. `digest` is the SHA-256 state of the
-    candles that were new.
+    `warming` ones have less than a day of history, or were not asked for yet.
     """
 
     features: Mapping[ProductId, Features]
     stale: tuple[ProductId, ...]
     warming: tuple[ProductId, ...]
-    digest: bytes
 
 
 Question = tuple[list[ProductId], int]
@@ -79,18 +73,17 @@ class MarketWatch:
             MarketDataUnavailable: Of what is known, or of all that was asked for, nothing could be read.
         """
         epoch = int(now.timestamp())
-        digest = hashlib.sha256()
         together, alone = self._questions(product_ids, epoch)
-        known = self._ask(together, lambda: True, digest.update)
+        known = self._ask(together, lambda: True)
         if known.failure is not None and not known.read:
             raise known.failure
-        others = self._ask(alone, has_time, digest.update)
+        others = self._ask(alone, has_time)
         self._put_off = self._put_off.union(others.failed).difference(others.read).intersection(product_ids)
         if others.failure is not None and not (known.read or others.read):
             raise others.failure
         windows = self._windows
         self._windows = {product_id: windows[product_id] for product_id in product_ids if product_id in windows}
-        return self._describe(product_ids, epoch, digest.digest())
+        return self._describe(product_ids, epoch)
 
     def _questions(self, product_ids: Iterable[ProductId], epoch: int) -> tuple[list[Question], list[Question]]:
         """
@@ -115,9 +108,7 @@ class MarketWatch:
         alone.sort(key=lambda question: question[0][0] in self._put_off)
         return [(asked, since) for since, asked in together.items()], alone
 
-    def _ask(
-        self, questions: Iterable[Question], has_time: Callable[[], bool], note: Callable[[bytes], None]
-    ) -> _Asked:
+    def _ask(self, questions: Iterable[Question], has_time: Callable[[], bool]) -> _Asked:
         read: list[ProductId] = []
         failed: list[ProductId] = []
         failure = None
@@ -132,18 +123,17 @@ class MarketWatch:
                 continue
             read += asked
             for product_id in asked:
-                self._push(product_id, answer.get(product_id, ()), note)
+                self._push(product_id, answer.get(product_id, ()))
         return _Asked(read=read, failed=failed, failure=failure)
 
-    def _push(self, product_id: ProductId, candles: Sequence[Candle], note: Callable[[bytes], None]) -> None:
+    def _push(self, product_id: ProductId, candles: Sequence[Candle]) -> None:
         window = self._windows.get(product_id)
         if window is None:
             window = self._windows[product_id] = ProductWindow(self._settings)
         for candle in candles:
-            if window.push(candle):
-                note(_CANDLE.pack(*candle))
+            window.push(candle)
 
-    def _describe(self, product_ids: Sequence[ProductId], epoch: int, digest: bytes) -> Seen:
+    def _describe(self, product_ids: Sequence[ProductId], epoch: int) -> Seen:
         features: dict[ProductId, Features] = {}
         stale, warming = [], []
         youngest_allowed = epoch - self._max_age_seconds - MINUTE_SECONDS
@@ -160,4 +150,4 @@ class MarketWatch:
                 warming.append(product_id)
             else:
                 features[product_id] = described
-        return Seen(features=features, stale=tuple(stale), warming=tuple(warming), digest=digest)
+        return Seen(features=features, stale=tuple(stale), warming=tuple(warming))

@@ -13,8 +13,8 @@ from core.model.ledger import Ledger
 from core.model.money import ZERO
 from core.model.orders import ClientOrderId, Outcome, Purpose
 from core.model.records import BreakerChanged, Event, FillBooked, Intent, OrderClosed, OutcomeKnown
-from runner.api_health import ApiHealth
 from runner.cycle import Cycle, Standing, Status
+from runner.tape.ports import Health
 
 Counts = dict[str, int]
 
@@ -35,6 +35,14 @@ class Counter:
             self._totals[label] = total
             self._moved[label] = None
 
+    def totals(self) -> Counts:
+        return dict(self._totals)
+
+    def go_on_from(self, totals: Counts) -> None:
+        """Take over totals that were shown already."""
+        self._totals = dict(totals)
+        self._moved.clear()
+
     def take_moved(self) -> Counts:
         """Return the totals of the labels that moved, and begin to watch anew."""
         moved = {label: self._totals[label] for label in self._moved}
@@ -47,7 +55,7 @@ class Metrics:
 
     def __init__(
         self,
-        health: ApiHealth,
+        health: Health,
         rss_mb: Callable[[], float | None] | None,
         rate_limit_use: Callable[[], Mapping[str, float]] | None,
     ) -> None:
@@ -83,9 +91,9 @@ class Metrics:
             self._rejections.add(refusal.reason.value)
         self._unprotected_seconds += cycle.unprotected_seconds
         for event in cycle.events:
-            self._count_event(event, standing)
+            self._count_event(event, standing.ledger)
 
-    def _count_event(self, event: Event, standing: Standing) -> None:
+    def _count_event(self, event: Event, ledger: Ledger) -> None:
         if isinstance(event, Intent):
             self._placed += event.order.purpose is not Purpose.PROTECTION  # a guard is there in order not to fill
         elif isinstance(event, FillBooked):
@@ -93,9 +101,30 @@ class Metrics:
         elif isinstance(event, OutcomeKnown) and event.outcome is Outcome.REJECTED:
             self._rejections.add(event.reason)
         elif isinstance(event, OrderClosed):
-            self._filled += _is_a_filled_wish(event.client_order_id, standing.ledger)
+            self._filled += _is_a_filled_wish(event.client_order_id, ledger)
         elif isinstance(event, BreakerChanged) and event.state.tripped:
             self._trips.add(event.breaker.value)
+
+    def totals(self) -> dict[str, Counts]:
+        """Return the totals of every labelled counter, by the metric's name."""
+        return {name: counter.totals() for name, counter in self._labelled().items()}
+
+    def take_over(self, totals: Mapping[str, Counts], events: Iterable[Event], ledger: Ledger) -> None:
+        """Go on from totals that somebody else counted, and count the orders among these events."""
+        for event in events:
+            self._count_event(event, ledger)
+        for name, counter in self._labelled().items():
+            counter.go_on_from(totals[name])
+
+    def _labelled(self) -> dict[str, Counter]:
+        return {
+            "trader_cycle_total": self._cycles,
+            "trader_no_trade_total": self._no_trade,
+            "trader_fills_total": self._fills,
+            "trader_order_rejections_total": self._rejections,
+            "trader_circuit_breaker_trips_total": self._trips,
+            "exchange_api_errors_total": self._api_errors,
+        }
 
     def values(self, cycle: Cycle, standing: Standing) -> dict[str, object]:
         """Return the metrics after a cycle by their names, and the process's memory."""

@@ -12,12 +12,12 @@ Advance = Callable[[str], None]
 
 
 @contextmanager
-def show_progress(cycles: int | None, *, enabled: bool) -> Iterator[Advance]:
+def show_progress(cycles: int | None, *, enabled: bool, name: str = "rehearsal") -> Iterator[Advance]:
     """Yield a function to be called after each cycle with a few words; it does nothing unless enabled."""
     if not enabled:
         yield lambda _words: None
     elif sys.stdout is not None and sys.stdout.isatty():
-        with _bar(cycles) as advance:
+        with _bar(cycles, name) as advance:
             yield advance
     else:
         yield _lines(cycles)
@@ -39,7 +39,7 @@ def show_bytes(label: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def _bar(cycles: int | None) -> Iterator[Advance]:
+def _bar(cycles: int | None, name: str) -> Iterator[Advance]:
     from rich.progress import (  # noqa: PLC0415 - only a terminal needs it, and it costs memory
         BarColumn,
         MofNCompleteColumn,
@@ -50,7 +50,7 @@ def _bar(cycles: int | None) -> Iterator[Advance]:
     )
 
     columns = (
-        TextColumn("rehearsal"),
+        TextColumn(name),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -58,7 +58,7 @@ def _bar(cycles: int | None) -> Iterator[Advance]:
         TextColumn("{task.fields[words]}"),
     )
     with Progress(*columns, refresh_per_second=4) as progress:
-        task = progress.add_task("rehearsal", total=cycles, words="")
+        task = progress.add_task(name, total=cycles, words="")
         yield lambda words: progress.update(task, advance=1, words=words)
 
 

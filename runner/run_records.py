@@ -1,13 +1,15 @@
 """The records at the borders of a run: what a crash left to be said, the run's header, its end."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from core.errors import StateUnusable
+from core.model.ledger import Ledger
 from core.model.records import CashFlow, CycleStarted, Event, Noted, RunStarted, RunStopped
-from core.ports import Position
+from core.ports import Position, RecordLog, Severity
 from core.settings import Mode, Settings
 from runner.adapters.process_facts import code_hash
 from runner.adapters.record_file import OpenedAudit, RecordFile
@@ -17,11 +19,11 @@ from runner.audit_sections import Json
 from runner.bookkeeper import Bookkeeper
 from runner.desk import Desk
 from runner.options import ROOT
-from runner.records.chain import Place
-from runner.recovery import Recovered, events_after
+from runner.records.chain import Place, Record
+from runner.recovery import Finding, events_after
 from runner.schedule import MinuteGrid, Tick
 from runner.terminal import say
-from runner.venues.outside import Outside
+from runner.venues.outside import Opening, Outside
 
 
 def run_facts(settings: Settings, mode: Mode, world: Outside) -> RunFacts:
@@ -109,17 +111,24 @@ def _told(opened: OpenedAudit) -> tuple[int, str]:
     return body.get("journal_seq") or 0, body.get("journal_hash") or ""
 
 
-def record_findings(recovered: Recovered, book: Bookkeeper, now: datetime) -> None:
-    """Write down what the start got over, and only then put aside what it was found in."""
-    for finding in recovered.findings:
+def record_findings(findings: Sequence[Finding], book: Bookkeeper, now: datetime) -> None:
+    """Write down what the start got over."""
+    for finding in findings:
         book.record(Noted(at=now, code=finding.code, text=finding.text), durable=True)
-    recovered.put_aside()
 
 
-def close_interrupted_cycle(book: Bookkeeper, opened: OpenedAudit, grid: MinuteGrid, segment: list[Json]) -> bool:
-    """Write the line of a cycle that a crash cut off, unless the crash came after its line (L1)."""
+def alert_findings(findings: Sequence[Finding], desk: Desk) -> None:
+    """Tell the operator what the start got over."""
+    for finding in findings:
+        desk.alert(finding.code, "start", Severity.CRITICAL, finding.text)
+
+
+def close_interrupted_cycle(
+    book: Bookkeeper, audit: RecordLog, last: Record | None, grid: MinuteGrid, segment: list[Json]
+) -> bool:
+    """Write the line of a cycle that a crash cut off, unless the crash came after its line, the `last` one (L1)."""
     ledger, slot = book.ledger, book.ledger.open_slot
-    last_slot = None if opened.last is None else opened.last.body.get("slot")
+    last_slot = None if last is None else last.body.get("slot")
     if slot is None or last_slot == slot:
         return False
     run = RunFacts(
@@ -138,27 +147,28 @@ def close_interrupted_cycle(book: Bookkeeper, opened: OpenedAudit, grid: MinuteG
         journal=book.position,
         segment=segment.pop() if segment else None,
     )
-    opened.audit.append(line, durable=True)
+    audit.append(line, durable=True)
     return True
 
 
-def begin_run(settings: Settings, world: Outside, book: Bookkeeper, run: RunFacts) -> None:
-    """
-    Write the run's header; a new ledger gets its money.
+def needs_opening(ledger: Ledger) -> bool:
+    """Tell whether a ledger has no money yet."""
+    return not ledger.run_id or not ledger.cash
 
-    The money is asked for first: a directory belongs to nobody yet when the exchange does not say what there is.
-    """
-    now, is_new = world.clock.now(), not book.ledger.run_id
-    opening = world.opening() if is_new or not book.ledger.cash else None
+
+def begin_run(
+    book: Bookkeeper, run: RunFacts, *, app_hash: str, account: str, now: datetime, opening: Opening | None
+) -> None:
+    """Write the run's header; a new ledger gets its money."""
     book.record(
         RunStarted(
             at=now,
             run_id=run.run_id,
             mode=run.mode,
-            account=world.account,
+            account=account,
             venue=run.venue,
             config_hash=run.config_hash,
-            app_hash=settings.app_hash,
+            app_hash=app_hash,
             code_hash=run.code_hash,
         ),
         durable=True,
@@ -184,6 +194,7 @@ def save_snapshot(store: StateStore, book: Bookkeeper, journal: RecordFile, audi
 def finish_run(desk: Desk, reason: str) -> None:
     """End in an orderly way: what rests is known, the journal says so, the snapshot is up to date, all is read back."""
     desk.book.record(RunStopped(at=desk.clock.now(), reason=reason), durable=True)
+    desk.tape.close()
     desk.save_snapshot()
     desk.anchors.write()
     desk.log.info("run %s stopped: %s; anchor %s", desk.run.run_id, reason, desk.anchors.latest())

@@ -5,46 +5,46 @@ DRY_RUN, PAPER and LIVE differ in what is wired here, never by an `if mode` insi
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from core.errors import RecordNotDurable, TraderError
-from core.model.ledger import Ledger
-from core.model.money import plain
-from core.ports import Broker, KillSwitch, MarketData, Severity
+from core.ports import Broker
 from core.settings import Mode, Settings
+from core.settings_builder import Document
 from runner.adapters.anchor_file import open_anchors
 from runner.adapters.configuration.settings_files import ConfigWatch, document_hashes, load_documents, settings_of
 from runner.adapters.instance_lock import InstanceLock
-from runner.adapters.kill_switch import FILE_NAME, FileKillSwitch
-from runner.adapters.log_files import LOG_NAME, close_log, open_log
+from runner.adapters.kill_switch import FileKillSwitch
+from runner.adapters.log_files import close_log, open_log
 from runner.adapters.log_notifier import LogNotifier
-from runner.adapters.process_facts import disk_room, rss_mb
 from runner.adapters.process_secrecy import censored_errors
 from runner.adapters.record_file import OpenedAudit, fresh_name, open_audit
-from runner.adapters.state_store import STATE_NAME, StateStore
-from runner.api_health import ApiHealth, MeasuredBroker, MeasuredMarket
+from runner.adapters.state_store import StateStore
+from runner.adapters.tape_files import FOLDER_NAME as TAPE_FOLDER
+from runner.adapters.tape_files import TapeFiles
 from runner.audit_line import AUDIT_NAME, RunFacts
 from runner.audit_sections import Json
-from runner.banner import BannerFacts, banner
+from runner.banner import banner, banner_facts
 from runner.bookkeeper import Bookkeeper
-from runner.desk import Desk, OrderDesk
-from runner.executor import Executor
+from runner.desk import Desk, Tape
+from runner.desk_building import DeskParts, build_desk
 from runner.last_act import LastAct
-from runner.market_watch import MarketWatch
-from runner.metrics import Metrics
 from runner.options import RunOptions
-from runner.reconcile import Reconciler
+from runner.ports_opening import open_ports
 from runner.records.folders import take_folder
-from runner.recovery import Identity, Recovered, leftovers_removed, recover
+from runner.recovery import Finding, Identity, Recovered, leftovers_removed, recover
 from runner.resuming import resume_clock
 from runner.run_records import (
+    alert_findings,
     begin_run,
     close_interrupted_cycle,
     events_without_line,
     finish_run,
+    needs_opening,
     position_of,
     record_findings,
     run_facts,
@@ -52,10 +52,13 @@ from runner.run_records import (
     segment_facts,
 )
 from runner.schedule import MinuteGrid
-from runner.shadow_executor import ShadowExecutor
+from runner.tape.header import TapeHeader, header_writer
+from runner.tape.ports import Ports
+from runner.tape.recorded import recorded
+from runner.tape.recorder import Recorder
 from runner.terminal import say
 from runner.venues.choice import open_outside
-from runner.venues.outside import Outside
+from runner.venues.outside import Opening, Outside
 
 StopReason = Callable[[], str | None]
 
@@ -67,6 +70,7 @@ class Configuration:
     settings: Settings
     config_dir: Path
     hashes: Mapping[str, str]
+    documents: Mapping[str, Document]
 
 
 def load_configuration(config_dir: Path) -> Configuration:
@@ -77,7 +81,12 @@ def load_configuration(config_dir: Path) -> Configuration:
         ConfigError: It cannot be used; the message names file, key, value and fix.
     """
     documents = load_documents(config_dir)
-    return Configuration(settings=settings_of(documents), config_dir=config_dir, hashes=document_hashes(documents))
+    return Configuration(
+        settings=settings_of(documents),
+        config_dir=config_dir,
+        hashes=document_hashes(documents),
+        documents=documents,
+    )
 
 
 @contextmanager
@@ -115,10 +124,21 @@ def open_desk(
             notes=notes,
         )
         with _records(start) as (recovered, opened):
-            desk = _open(start, recovered, opened)
-            with _last_act(start, desk.book, recovered, lambda: desk.broker), _file_errors_named():
+            desk, broker = _open(start, recovered, opened)
+            with _last_act(start, desk.book, recovered, lambda: broker), _file_errors_named(), _tape_kept(desk.tape):
                 yield desk
-                finish_run(desk, stop_reason() or "done")
+                finish_run(desk, desk.stop_reason() or "done")
+
+
+@contextmanager
+def _tape_kept(tape: Tape) -> Iterator[None]:
+    """Let the tape tell what led to the end of a run that may not go on."""
+    try:
+        yield
+    except TraderError as error:
+        if not isinstance(error, RecordNotDurable):
+            tape.close()
+        raise
 
 
 @contextmanager
@@ -137,7 +157,11 @@ def _file_errors_named() -> Iterator[None]:
 @contextmanager
 def _locked(options: RunOptions, notes: list[str]) -> Iterator[InstanceLock]:
     """Take the folders and hold the data directory for as long as the run lasts (L14)."""
-    notes += [note for note in map(take_folder, (options.data_dir, options.logs_dir)) if note is not None]
+    notes += [
+        note
+        for note in map(take_folder, (options.data_dir, options.logs_dir, options.data_dir / TAPE_FOLDER))
+        if note is not None
+    ]
     lock = InstanceLock(options.data_dir)
     lock.acquire()
     notes += [] if lock.problem is None else [lock.problem]
@@ -238,8 +262,8 @@ def _last_act(
             raise error  # whatever else went wrong, this is what the run ends with
 
 
-def _open(start: _Start, recovered: Recovered, opened: OpenedAudit) -> Desk:
-    """Write the first records of the run."""
+def _open(start: _Start, recovered: Recovered, opened: OpenedAudit) -> tuple[Desk, Broker]:
+    """Write the first records of the run; return also the broker itself, for orders that no tape has to explain."""
     options, world = start.options, start.world
     grid = MinuteGrid(start.settings.app.loop.interval_seconds)
     resume_clock(world, grid, recovered.ledger)
@@ -250,134 +274,111 @@ def _open(start: _Start, recovered: Recovered, opened: OpenedAudit) -> Desk:
     book.recent_events += untold.events
     segment = segment_facts(opened, untold)
     with _last_act(start, book, recovered, lambda: world.open_broker(book.ledger)):
-        if close_interrupted_cycle(book, opened, grid, segment):
+        if close_interrupted_cycle(book, opened.audit, opened.last, grid, segment):
             notes.append(f"the cycle of slot {book.ledger.open_slot} was cut off; its audit line is closed now")
-        begin_run(start.settings, world, book, run)
-        record_findings(recovered, book, world.clock.now())
-    desk = _desk(start, grid=grid, book=book, opened=opened, recovered=recovered, run=run, segment=segment)
-    for finding in recovered.findings:
-        desk.alert(finding.code, "start", Severity.CRITICAL, finding.text)
+        now = world.clock.now()
+        # Asked first: a directory belongs to nobody yet when the exchange does not say what money there is.
+        opening = world.opening() if needs_opening(book.ledger) else None
+        tape = _tape(start, recovered.findings, book=book, run=run, segment=segment, now=now, opening=opening)
+        begin_run(book, run, app_hash=start.settings.app_hash, account=world.account, now=now, opening=opening)
+        record_findings(recovered.findings, book, now)
+        recovered.put_aside()
+    drift = ConfigWatch(start.configuration.config_dir, start.configuration.hashes)
+    ports = open_ports(
+        world,
+        start.settings,
+        (options.data_dir, options.logs_dir),
+        book=book,
+        lock=start.lock,
+        config_drift=drift,
+        stop_reason=start.stop_reason,
+    )
+    desk = _desk(start, ports, book=book, opened=opened, recovered=recovered, run=run, segment=segment, tape=tape)
+    alert_findings(recovered.findings, desk)
     _announce(start, desk, notes)
-    return desk
+    return desk, ports.broker
+
+
+def _tape(
+    start: _Start,
+    findings: Sequence[Finding],
+    *,
+    book: Bookkeeper,
+    run: RunFacts,
+    segment: list[Json],
+    now: datetime,
+    opening: Opening | None,
+) -> Recorder:
+    """Begin the tape of the run, right before the first record that it can be held against."""
+    world, settings = start.world, start.settings
+    header = TapeHeader(
+        run=run,
+        account=world.account,
+        documents=start.configuration.documents,
+        interval_seconds=settings.app.loop.interval_seconds,
+        cycles=start.options.cycles,
+        ends_at=world.ends_at,
+        is_virtual=world.is_virtual,
+        owner_shares_account=world.owner_shares_account,
+        measures_memory=not world.is_virtual,
+        measures_limits=world.rate_limit_use is not None,
+        at=now,
+        journal=book.position,
+        untold=len(book.recent_events),
+        segment=tuple(segment),
+        findings=tuple((finding.code, finding.text) for finding in findings),
+        opening=None if opening is None else (opening.currency, str(opening.amount), opening.reason),
+    )
+    files = TapeFiles(start.options.data_dir / TAPE_FOLDER, settings.app.tape, start.log, synced=start.synced)
+    return Recorder(files, header_writer(header), now, world.redact or str)
 
 
 def _desk(
     start: _Start,
+    ports: Ports,
     *,
-    grid: MinuteGrid,
     book: Bookkeeper,
     opened: OpenedAudit,
     recovered: Recovered,
     run: RunFacts,
     segment: list[Json],
+    tape: Recorder,
 ) -> Desk:
     settings, world, options = start.settings, start.world, start.options
-    policy = settings.policy
-    health, market, broker = _measured(world, settings, book)
-    kill_switch = FileKillSwitch(options.data_dir)
-    reconciler = _reconciler(start, broker, book)
     store = StateStore(options.data_dir, synced=start.synced)
-    return Desk(
-        settings=settings,
-        run=run,
-        clock=world.clock,
-        grid=grid,
-        market=market,
-        broker=broker,
-        health=health,
-        book=book,
-        reconciler=reconciler,
-        orders=_order_desk(start, broker, book, reconciler, kill_switch),
-        watch=MarketWatch(market, settings.signals.triggers, policy.circuit_breakers.max_candle_age_seconds),
-        kill_switch=kill_switch,
-        lock=start.lock,
-        config_drift=ConfigWatch(start.configuration.config_dir, start.configuration.hashes),
-        disk_room=lambda: disk_room(options.data_dir, options.logs_dir),
-        notifier=LogNotifier(start.log, settings.app.alerts.dedupe_seconds),
-        metrics=Metrics(health, None if world.is_virtual else rss_mb, world.rate_limit_use),
-        audit=opened.audit,
-        anchors=open_anchors(options.logs_dir / AUDIT_NAME, world.clock.now, start.log.warning, synced=start.synced),
-        audit_segment=segment,
-        save_snapshot=lambda: save_snapshot(store, book, recovered.journal, opened.audit),
-        log=start.log,
-        is_virtual=world.is_virtual,
-        ends_at=world.ends_at,
-        watch_until=world.watch_until,
-        clock_skew=world.clock_skew or _no_skew,
-        redact=world.redact or str,
+    return build_desk(
+        DeskParts(
+            settings=settings,
+            mode=start.mode,
+            run=run,
+            ports=recorded(ports, tape),
+            book=book,
+            audit=opened.audit,
+            anchors=open_anchors(
+                options.logs_dir / AUDIT_NAME, world.clock.now, start.log.warning, synced=start.synced
+            ),
+            audit_segment=segment,
+            tape=tape,
+            notifier=LogNotifier(start.log, settings.app.alerts.dedupe_seconds),
+            log=start.log,
+            save_snapshot=lambda: save_snapshot(store, book, recovered.journal, opened.audit),
+            is_virtual=world.is_virtual,
+            ends_at=world.ends_at,
+            owner_shares_account=world.owner_shares_account,
+            watch_until=world.watch_until,
+            redact=world.redact or str,
+        )
     )
-
-
-def _reconciler(start: _Start, broker: Broker, book: Bookkeeper) -> Reconciler:
-    return Reconciler(
-        broker,
-        book,
-        start.world.clock,
-        start.settings.policy.execution.unknown_settle_seconds,
-        owner_shares_account=start.world.owner_shares_account,
-    )
-
-
-def _order_desk(
-    start: _Start, broker: Broker, book: Bookkeeper, reconciler: Reconciler, kill_switch: KillSwitch
-) -> OrderDesk:
-    if start.mode is Mode.DRY_RUN:
-        return ShadowExecutor()
-    return Executor(
-        broker=broker,
-        book=book,
-        reconciler=reconciler,
-        clock=start.world.clock,
-        kill_switch=kill_switch,
-        policy=start.settings.policy,
-        stop_reason=start.stop_reason,
-        log=start.log,
-    )
-
-
-def _no_skew() -> None:
-    """Answer for a venue without a clock of its own."""
-    return
-
-
-def _measured(world: Outside, settings: Settings, book: Bookkeeper) -> tuple[ApiHealth, MarketData, Broker]:
-    """Return market and broker with whoever counts their calls: their transport, or a wrapper here."""
-    broker = world.open_broker(book.ledger)
-    if world.health is not None:
-        return world.health, world.market, broker
-    health = ApiHealth(world.clock, settings.policy.circuit_breakers.api_error_window_seconds)
-    return health, MeasuredMarket(world.market, health), MeasuredBroker(broker, health)
 
 
 def _announce(start: _Start, desk: Desk, notes: list[str]) -> None:
-    options, app = start.options, start.settings.app
-    run_mode = "loop" if options.cycles is None else "once" if options.cycles == 1 else f"{options.cycles} cycles"
-    text = banner(
-        desk.run,
-        BannerFacts(
-            run_mode=f"{run_mode}, {'virtual time' if desk.is_virtual else 'real time'}",
-            interval_seconds=app.loop.interval_seconds,
-            market_note=start.world.note,
-            account_note=_account_note(desk.book.ledger),
-            profile=start.settings.policy.profile,
-            config_dir=start.configuration.config_dir,
-            audit_file=options.logs_dir / AUDIT_NAME,
-            log_file=options.logs_dir / LOG_NAME,
-            state_file=options.data_dir / STATE_NAME,
-            kill_file=options.data_dir / FILE_NAME,
-            notes=tuple(notes),
-        ),
-    )
-    say(text)
+    note, config_dir = start.world.note, start.configuration.config_dir
+    facts = banner_facts(desk, start.options, market_note=note, config_dir=config_dir, notes=notes)
+    say(banner(desk.run, facts))
     desk.log.info("run %s starts: mode %s, venue %s, config %s", *_identity_words(desk.run))
-    for note in notes:
-        desk.log.info("start: %s", note)
+    for line in notes:
+        desk.log.info("start: %s", line)
 
 
 def _identity_words(run: RunFacts) -> tuple[str, str, str, str]:
     return run.run_id, run.mode, run.venue, run.config_hash
-
-
-def _account_note(ledger: Ledger) -> str:
-    cash = ", ".join(f"{plain(amount)} {currency}" for currency, amount in ledger.cash.items())
-    return f"{ledger.account}: {cash}, {len(ledger.lots)} open positions"

@@ -21,6 +21,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from core.errors import ConfigError, ExitCode
 from core.model.money import plain
@@ -117,6 +118,7 @@ def _open(settings: Settings, options: argparse.Namespace) -> tuple[SimulatedCoi
     faults = FaultPlan(options.seed)
     for fault, probability in options.fault:
         faults.add(fault, probability)
+    lags: dict[str, Any] = {name: timedelta(seconds=seconds) for name, seconds in options.lag}
     execution = settings.policy.execution
     market = _market(settings, options, clock)
     exchange = open_exchange(
@@ -128,7 +130,7 @@ def _open(settings: Settings, options: argparse.Namespace) -> tuple[SimulatedCoi
         keys=[key.api_key],
         faults=faults,
         behaviour=Behaviour(
-            lags=Lags(**{name: timedelta(seconds=seconds) for name, seconds in options.lag}),
+            lags=Lags(**lags),
             clock_skew=timedelta(seconds=options.clock_skew),
             filler_products=options.filler_products,
             quotes_tokens=options.quote_tokens,

@@ -10,6 +10,30 @@ from core.model.portfolio import ExitPlan
 from core.model.signals import Proposal
 
 
+class Reason(Enum):
+    """Why a cycle opened nothing. The closed list of `no_trade_reason`; values are never renamed."""
+
+    KILL_SWITCH = "kill_switch"
+    HALTED = "halted"
+    BREAKER = "circuit_breaker_tripped"
+    DATA_UNAVAILABLE = "data_unavailable"
+    BROKER_UNAVAILABLE = "broker_unavailable"
+    STALE_DATA = "stale_data"
+    WARMING_UP = "warming_up"
+    EMPTY_UNIVERSE = "empty_universe"
+    NO_TRIGGERS = "no_candidates_from_triggers"
+    NO_PROPOSALS = "no_proposals_from_rules"
+    ALL_REFUSED = "all_proposals_refused"
+    NOT_PLANNABLE = "no_legal_order"
+    ORDERS_REFUSED = "orders_refused"
+    UNKNOWN_ORDER = "unknown_order_outstanding"
+    DEADLINE = "deadline"
+    STOPPING = "stopping"
+    DRY_RUN = "dry_run"
+    EXCEPTION = "exception"
+    INTERRUPTED = "interrupted"
+
+
 class Refusal(Enum):
     """Why something may not be bought (or, the last seven, not sent)."""
 

@@ -39,6 +39,21 @@ from core.risk.view import RiskView, shown, worst_fee_fraction
 from core.settings import PolicySettings
 from core.venue_rules import entry_price, smallest_size
 
+GATES = (
+    *(Refusal.KILL_SWITCH, Refusal.TRADING_STATE, Refusal.LIMIT_UNUSABLE, Refusal.FEES_UNKNOWN, Refusal.EQUITY_UNKNOWN),
+    *(Refusal.BELOW_MIN_CAPITAL, Refusal.LOSS_LIMITS_UNKNOWN, Refusal.DAILY_STOP, Refusal.WEEKLY_STOP),
+    *(Refusal.DRAWDOWN, Refusal.REGIME_UNKNOWN, Refusal.REGIME_CRASH, Refusal.LOSS_STREAK),
+    *(Refusal.TRADE_SPACING, Refusal.TRADES_PER_HOUR, Refusal.TRADES_PER_DAY),
+    *(Refusal.PROPOSAL_UNUSABLE, Refusal.NOT_ELIGIBLE, Refusal.STALE_PRODUCT, Refusal.MARKET_CLOSED, Refusal.OVERSOLD),
+    *(Refusal.UNKNOWN_ORDER, Refusal.OPEN_ORDER, Refusal.QUOTE_MISSING, Refusal.QUOTE_STALE, Refusal.SPREAD),
+    *(Refusal.PRICE_COLLAR, Refusal.SOURCES_DISAGREE, Refusal.SELF_CROSS, Refusal.EDGE_BELOW_COSTS),
+    *(Refusal.ALREADY_HELD, Refusal.ADDS_PER_DAY, Refusal.ADD_COOLDOWN, Refusal.SYMBOL_COOLDOWN),
+    *(Refusal.SYMBOL_SPACING, Refusal.NEW_POSITIONS_PER_CYCLE, Refusal.MAX_POSITIONS),
+    *(Refusal.WANTED_SIZE, Refusal.TOTAL_CAP, Refusal.PRODUCT_CAP, Refusal.THEME_CAP, Refusal.CASH),
+    *(Refusal.ORDER_NOTIONAL, Refusal.BOOK_DEPTH, Refusal.VENUE_MAX),
+)
+"""All gates in the order in which they are asked; the caps at the end together give the size."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Running:

@@ -240,6 +240,14 @@ def remove_if_there(path: Path) -> bool:
     return True
 
 
+def names_in(directory: Path) -> list[str]:
+    """Return the names in a directory; none when it is not there."""
+    try:
+        return os.listdir(directory)
+    except FileNotFoundError:
+        return []
+
+
 def size_of(path: Path) -> int | None:
     """Return a file's size in bytes without following a link; None when it is not there."""
     try:

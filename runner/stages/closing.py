@@ -13,6 +13,7 @@ from runner.cycle import Cycle, Failure, Reason, Standing, Status
 from runner.desk import Desk
 from runner.stages import views
 from runner.stages.guards import report_differences
+from runner.tape.header import standing_of
 
 
 def note_exception(cycle: Cycle, desk: Desk, error: Exception) -> None:
@@ -43,16 +44,16 @@ def store_and_audit(cycle: Cycle, desk: Desk) -> Status:
     cycle.total_seconds = desk.clock.monotonic() - cycle.began
     status = status_of(cycle)
     desk.metrics.count(cycle, status, standing)
-    ended = desk.audit.end_if_full()
-    if ended is not None:
-        desk.audit_segment.append(ended)
-        desk.anchors.write()
+    metrics = desk.metrics.values(cycle, standing)
+    state = desk.state()
+    cycle.facts_digest = desk.tape.end_cycle(cycle.tick.slot)
+    _end_full_audit_file(desk)
     line = audit_line(
         cycle,
         desk.run,
         standing,
-        trading_state=desk.state(),
-        metrics=desk.metrics.values(cycle, standing),
+        trading_state=state,
+        metrics=metrics,
         journal=desk.book.position,
         segment=desk.audit_segment.pop() if desk.audit_segment else None,
     )
@@ -60,7 +61,16 @@ def store_and_audit(cycle: Cycle, desk: Desk) -> Status:
     _log_cycle(cycle, status, standing, desk)
     _snapshot_when_due(desk)
     desk.memory.cycles_done += 1
+    desk.tape.turn_over(lambda: standing_of(desk))
     return status
+
+
+def _end_full_audit_file(desk: Desk) -> None:
+    """Let this line begin a new file when the present one is full, and anchor the one that ends."""
+    ended = desk.audit.end_if_full()
+    if ended is not None:
+        desk.audit_segment.append(ended)
+        desk.anchors.write()
 
 
 def _refresh_marks(cycle: Cycle, desk: Desk) -> None:

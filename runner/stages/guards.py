@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
+from core import decision
 from core.breakers import Limits, judge
+from core.decision import LotFacts
 from core.errors import AlreadyRunning, BrokerUnavailable, MarketDataUnavailable
-from core.exits import due_exits, new_peaks
-from core.model.guards import Breaker, TradingState
+from core.exits import new_peaks
+from core.model.guards import Breaker
 from core.model.orders import LotId, Outcome, Purpose
 from core.model.records import BreakerChanged, OutcomeKnown
 from core.ports import KillCommand, Severity
@@ -139,10 +141,10 @@ def exits_and_upkeep(cycle: Cycle, desk: Desk) -> None:
 
 def _judge_lots(cycle: Cycle, desk: Desk) -> None:
     """Find out which lots are due, on the quotes of this moment."""
-    lots, policy = desk.book.ledger.lots, desk.settings.policy
-    now = desk.clock.now()
-    cycle.peaks = new_peaks(lots.values(), cycle.quotes, now, policy)
-    judged = due_exits(lots.values(), cycle.quotes, now, policy)
+    policy = desk.settings.policy
+    facts = cycle.lot_facts = LotFacts(desk.book.ledger.lots, dict(cycle.quotes), desk.clock.now())
+    cycle.peaks = new_peaks(facts.lots.values(), facts.quotes, facts.now, policy)
+    judged = decision.exits(facts, policy)
     cycle.exits, cycle.blocked_exits = judged.due, judged.blocked
 
 
@@ -195,13 +197,11 @@ def _is_a_held_market_closed(desk: Desk) -> bool:
 
 def breakers(cycle: Cycle, desk: Desk) -> None:
     """Judge every circuit breaker on what this cycle saw; write down and report what changed."""
-    seen = views.observation(cycle, desk)
+    seen = cycle.observed = views.observation(cycle, desk)
     for change in judge(desk.book.ledger.breakers, seen, Limits.of(desk.settings), desk.clock.now()):
         desk.book.record(change, durable=True)
         _report_breaker(change, desk)
-    state = desk.state()
-    if state is not TradingState.ARMED:
-        cycle.end(Reason.HALTED if state is TradingState.HALTED else Reason.BREAKER)
+    cycle.end_if(decision.state_reason(desk.state()))
 
 
 def _report_breaker(change: BreakerChanged, desk: Desk) -> None:

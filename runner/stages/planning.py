@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from core import decision
 from core.exits import ExitDue
 from core.exposure import asked_covers, asked_exits
 from core.model.market import ProductId
@@ -14,31 +15,32 @@ from core.model.verdicts import Approved, OrderRefused
 from core.order_plan import NotPlannable, plan_cover, plan_entry, plan_exit, plan_taker
 from core.ports import Severity
 from core.slot_key import attempts_made
-from runner.cycle import Cycle, OrderNote
+from runner.cycle import Cycle, OrderNote, Reason
 from runner.desk import Desk
 from runner.orders.planned import GuardSteps, Planned
 from runner.stages import guarding, views
 
 
-def entries(approved: Sequence[Approved], cycle: Cycle, desk: Desk) -> list[Planned]:
-    """Return a resting buy for each approval."""
+def entries(approved: Sequence[Approved], cycle: Cycle, desk: Desk) -> tuple[list[Planned], Reason | None]:
+    """Return a resting buy for each approval, or why there is none."""
     planned = []
-    for item in approved:
-        product, quote = desk.memory.catalogue[item.product_id], cycle.quotes[item.product_id]
-        order = plan_entry(
-            item,
-            product,
-            quote,
-            account=desk.book.ledger.account,
-            slot=cycle.tick.slot,
-            now=desk.clock.now(),
-            policy=desk.settings.policy,
-        )
+    products = desk.memory.catalogue
+    found, reason = decision.entries(
+        approved,
+        products,
+        cycle.quotes,
+        account=desk.book.ledger.account,
+        slot=cycle.tick.slot,
+        now=desk.clock.now(),
+        policy=desk.settings.policy,
+    )
+    for item, order in found:
         if isinstance(order, Order):
+            product = products[item.product_id]
             planned.append(Planned(order=order, reason=item.proposal.strategy, product=product, approved=item))
         else:
             cycle.not_sent.append(_note(item.product_id, Purpose.ENTRY, order))
-    return planned
+    return planned, reason
 
 
 @dataclass(frozen=True, slots=True)

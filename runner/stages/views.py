@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
+from datetime import datetime
 
 from core.breakers import Observation
 from core.errors import BrokerUnavailable
@@ -10,6 +10,7 @@ from core.exposure import Exposure, exposure
 from core.model.market import MINUTE_SECONDS, ProductId
 from core.model.orders import ClientOrderId, FeeRates, Order
 from core.model.portfolio import ExitPlan
+from core.model.signals import Features
 from core.model.verdicts import OrderRefused
 from core.performance import daily_fraction, drawdown_fraction, weekly_fraction
 from core.risk.last_hop import last_hop
@@ -43,11 +44,19 @@ def risk_view(cycle: Cycle, desk: Desk) -> RiskView:
 
 def candle_closes(desk: Desk) -> Mapping[ProductId, float]:
     """Return the close of each product's last candle that is fresh: the second source beside the quotes."""
-    oldest = desk.clock.now().timestamp() - desk.settings.policy.circuit_breakers.max_candle_age_seconds
+    max_age_seconds = desk.settings.policy.circuit_breakers.max_candle_age_seconds
+    return fresh_closes(desk.memory.features, desk.clock.now(), max_age_seconds)
+
+
+def fresh_closes(
+    features: Mapping[ProductId, Features], now: datetime, max_age_seconds: int
+) -> Mapping[ProductId, float]:
+    """Return the closes of the last candles that are not too old."""
+    oldest = now.timestamp() - max_age_seconds
     return {
-        product_id: features.last_close
-        for product_id, features in desk.memory.features.items()
-        if features.last_start + MINUTE_SECONDS >= oldest
+        product_id: seen.last_close
+        for product_id, seen in features.items()
+        if seen.last_start + MINUTE_SECONDS >= oldest
     }
 
 
@@ -69,12 +78,6 @@ def _fees(desk: Desk) -> FeeRates | None:
     except BrokerUnavailable as error:
         desk.log.warning("fee rates could not be read: %s", error)
         return None
-
-
-def stale_share(cycle: Cycle, desk: Desk) -> Decimal:
-    """Return the share of watched products without a young candle; 0 when none is watched."""
-    watched = 0 if desk.memory.universe is None else len(desk.memory.universe.eligible)
-    return Decimal(len(cycle.stale)) / watched if watched else Decimal(0)
 
 
 def at_risk(cycle: Cycle, desk: Desk) -> Exposure:
@@ -110,7 +113,7 @@ def observation(cycle: Cycle, desk: Desk) -> Observation:
         api_errors_in_window=health.errors_in_window(),
         last_api_error_at=health.last_error_at,
         exception_times=desk.recent_exceptions(),
-        stale_share_fraction=None if cycle.triggers is None else stale_share(cycle, desk),
+        stale_share_fraction=None if cycle.triggers is None else cycle.stale_share,
         eligible_products=None if cycle.universe is None else len(cycle.universe.eligible),
         regime=cycle.regime,
         daily_fraction=daily_fraction(ledger, worth, now),

@@ -218,13 +218,3 @@ def test_a_look_at_nothing_sees_nothing() -> None:
     seen = stage.look()
 
     assert (seen.features, seen.stale, seen.warming, stage.asked) == ({}, (), (), [])
-
-
-def test_the_digest_is_that_of_the_candles_that_are_new() -> None:
-    one, other = Stage(A, B), Stage(A, B)
-
-    first = one.look(A, B).digest
-    assert other.look(A, B).digest == first
-    nothing_new = one.look(A, B).digest
-    one.next_minute()
-    assert len({first, nothing_new, one.look(A, B).digest}) == 3

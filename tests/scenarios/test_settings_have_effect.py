@@ -63,7 +63,7 @@ def test_an_alert_is_repeated_only_after_the_window(tmp_path: Path) -> None:
 def test_too_little_room_on_the_disk_stops_entries(
     tmp_path: Path, figures: DiskRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runner.wiring.disk_room", lambda *_folders: figures)
+    monkeypatch.setattr("runner.ports_opening.disk_room", lambda *_folders: figures)
     stage = set_stage(tmp_path)
     stage.buy_one(ETH)
 

@@ -1,0 +1,87 @@
+"""
+Recorded cycles decided again, seen from outside: what is on the disk goes in, an exit code and words come out.
+
+The runs are played once; each test works on a copy of their files.
+"""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.config_files import ROOT
+from tests.loopback.runs import Plan
+from tests.loopback.runs import run as play_live
+from tests.loopback.storms import STEADY, STORMS
+from tests.program_runs import SIMULATED_DAY, Run, run_program
+from tools.replaying.identity import Replay
+from tools.replaying.verdict import Verdict
+
+CYCLES = 180
+
+
+@pytest.fixture(scope="module")
+def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run in virtual time that was stopped and went on: two runs, trades in both."""
+    folder = tmp_path_factory.mktemp("rehearsal")
+    run_program(folder, [*SIMULATED_DAY, "--cycles", str(CYCLES // 2)])
+    return run_program(folder, [*SIMULATED_DAY, "--cycles", str(CYCLES - CYCLES // 2)])
+
+
+@pytest.fixture
+def copied(rehearsal: Run, tmp_path: Path) -> Path:
+    return shutil.copytree(rehearsal.folder, tmp_path / "copy")
+
+
+def replay(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tools.replay", *flags]
+    folders = ["--data-dir", str(folder / "data"), "--logs-dir", str(folder / "logs")]
+    return subprocess.run([*command, *folders], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+
+def decided_again(folder: Path) -> Verdict:
+    return Replay(folder / "data", folder / "logs", lambda: None).all()
+
+
+def test_every_cycle_of_a_rehearsal_comes_out_the_same(rehearsal: Run) -> None:
+    assert sum(len(line["execution"]["fills"]) for line in rehearsal.lines()) > 5
+
+    done = replay(rehearsal.folder, "--all")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{CYCLES} of {CYCLES} cycles identical" in done.stdout
+
+
+def test_nothing_is_written_by_it(copied: Path) -> None:
+    before = {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()}
+
+    assert decided_again(copied).is_good
+    assert {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        pytest.param(
+            Plan(seed=8, cycles=50, over_sockets=True, storms=STORMS, steady=STEADY, calm_minutes=1.0), id="storms"
+        ),
+        pytest.param(
+            Plan(seed=10, cycles=60, storms=STORMS, steady=STEADY, calm_minutes=2.0, cuts_every=8.0, stops_every=15.0),
+            id="power cuts and stops",
+        ),
+        pytest.param(
+            Plan(seed=9, cycles=60, storms=STORMS, steady=STEADY, calm_minutes=9.0, kills_every=5.0), id="kill files"
+        ),
+    ],
+)
+def test_a_live_account_with_faults_is_decided_again(plan: Plan, tmp_path: Path) -> None:
+    outcome = play_live(plan, tmp_path)
+    assert sum(outcome.faults.values()) > 20
+
+    verdict = decided_again(tmp_path)
+
+    assert verdict.is_good, verdict
+    assert verdict.identical + verdict.cut_off == outcome.cycles
+    assert verdict.cut_off == outcome.reasons["interrupted"]

@@ -1,0 +1,112 @@
+"""
+Decide all recorded cycles again, run after run, and hold every byte against what was written.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from core.errors import TraderError
+from core.settings_builder import Document
+from runner.records.chain import Record
+from runner.tape.header import TapeHeader
+from tools.replaying.compared import INTERRUPTED
+from tools.replaying.played_run import PlayedRun
+from tools.replaying.reading import Recorded, RecordedAudit, RecordedJournal, TapeFile, find_line, header_of, read_runs
+from tools.replaying.verdict import Verdict
+from tools.replaying.watching import NobodyWatches, Watcher
+
+
+class NoSuchCycle(TraderError):
+    """No line has this number."""
+
+
+class Replay:
+    """One pass over a data directory and its lines."""
+
+    def __init__(
+        self, data_dir: Path, logs_dir: Path, advance: Callable[[], None], watcher: Watcher | None = None
+    ) -> None:
+        """
+        Look at what there is. `advance` is called once for each line.
+
+        Raises:
+            StateUnusable: Journal or audit cannot be read, or are damaged.
+        """
+        self.verdict = Verdict(advance=advance)
+        self._logs_dir = logs_dir
+        self._watcher = watcher or NobodyWatches()
+        self.journal, self.audit = RecordedJournal(data_dir), RecordedAudit(logs_dir)
+        self._recorded = Recorded(self.journal, self.audit)
+        self.runs, unreadable = read_runs(data_dir)
+        self.verdict.problems += [f"{file.path.name}: {file.problem}" for file in unreadable]
+        self._known = {run.run_id: None for run in self.runs}
+
+    def all(self) -> Verdict:
+        """
+        Decide every cycle again that the tape has.
+
+        Raises:
+            StateUnusable: Journal or audit are damaged.
+        """
+        for run in self.runs:
+            files = run.files
+            while files:
+                self.reach(files[0])
+                files = PlayedRun(files, self._recorded, self.verdict, self._watcher).play()
+            self.verdict.runs += 1
+        self.rest()
+        return self.verdict
+
+    def one(self, seq: int) -> Verdict:
+        """
+        Decide again up to one line, from the beginning of the file that has it; the verdict is about that line alone.
+
+        Raises:
+            NoSuchCycle
+            StateUnusable: Journal or audit are damaged.
+        """
+        line = find_line(self._logs_dir, seq)
+        if line is None:
+            raise NoSuchCycle(f"there is no cycle {seq}: no line of the audit has that seq")
+        run_id, at = line.body["run_id"], datetime.fromisoformat(line.body["timestamp"])
+        run = next((run for run in self.runs if run.run_id == run_id), None)
+        files = [] if run is None else [file for file in run.files if header_of(file).at <= at]
+        if run is None or not files or line.body.get("no_trade_reason") == INTERRUPTED:
+            self.verdict.passed(line, "the tape does not have it")
+            return self.verdict
+        rest = run.files[len(files) - 1 :]
+        self.reach(rest[0])
+        self.verdict = Verdict(advance=self.verdict.advance)
+        PlayedRun(rest, self._recorded, self.verdict, self._watcher, until=seq).play()
+        return self.verdict.about(line)
+
+    def documents(self) -> Mapping[str, Document]:
+        """Return the configuration files of the latest recorded run."""
+        return header_of(self.runs[-1].files[-1]).documents
+
+    def reach(self, file: TapeFile) -> None:
+        """Go to where a file of the tape begins: its journal record, and the line that is the next one there."""
+        header = header_of(file)
+        self.journal.fold_to(0 if header.journal is None else header.journal.seq)
+        if self.journal.position != header.journal:
+            self.verdict.problems.append(f"{file.path.name} was recorded on another journal than this one")
+        while (line := self.audit.peek()) is not None and self._is_before(line, header):
+            self._recorded.pass_line()
+            self.verdict.passed(line, "the tape does not have it")
+
+    def _is_before(self, line: Record, header: TapeHeader) -> bool:
+        ledger = self.journal.ledger
+        if line.body["run_id"] == header.run.run_id:
+            return ledger.last_slot is not None and int(line.body["slot"]) <= ledger.last_slot
+        if line.body.get("no_trade_reason") == INTERRUPTED and line.body["slot"] == ledger.open_slot:
+            return False  # it is closed when the run starts
+        return line.body["run_id"] == ledger.run_id or line.body["run_id"] not in self._known
+
+    def rest(self) -> None:
+        """Look at what comes after the last tape."""
+        while (line := self.audit.peek()) is not None:
+            self._recorded.pass_line()
+            self.verdict.passed(line, "the tape ends before it")
+        while self.journal.fold_next() is not None:
+            pass
