@@ -8,17 +8,21 @@ from typing import NamedTuple
 
 from core.errors import StateUnusable
 from core.model.ledger import Ledger
+from core.model.money import plain
 from core.model.records import CashFlow, CycleStarted, Event, Noted, RunStarted, RunStopped
 from core.ports import Position, RecordLog, Severity
 from core.settings import Mode, Settings
+from runner.adapters.kill_switch import FILE_NAME
+from runner.adapters.log_files import LOG_NAME
 from runner.adapters.process_facts import code_hash
 from runner.adapters.record_file import OpenedAudit, RecordFile
-from runner.adapters.state_store import StateStore
-from runner.audit_line import RunFacts, interrupted_line
+from runner.adapters.state_store import STATE_NAME, StateStore
+from runner.audit_line import AUDIT_NAME, RunFacts, interrupted_line
 from runner.audit_sections import Json
+from runner.banner import BannerFacts, banner
 from runner.bookkeeper import Bookkeeper
 from runner.desk import Desk
-from runner.options import ROOT
+from runner.options import ROOT, RunOptions
 from runner.records.chain import Place, Record
 from runner.recovery import Finding, events_after
 from runner.schedule import MinuteGrid, Tick
@@ -177,6 +181,34 @@ def begin_run(
         book.record(
             CashFlow(at=now, currency=opening.currency, amount=opening.amount, reason=opening.reason), durable=True
         )
+
+
+def announce_run(desk: Desk, options: RunOptions, *, market_note: str, config_dir: Path, notes: Sequence[str]) -> None:
+    """Say what runs, on what, and how to stop it: on the terminal and in the log."""
+    run_mode = "loop" if options.cycles is None else "once" if options.cycles == 1 else f"{options.cycles} cycles"
+    facts = BannerFacts(
+        run_mode=f"{run_mode}, {'virtual time' if desk.is_virtual else 'real time'}",
+        interval_seconds=desk.settings.app.loop.interval_seconds,
+        market_note=market_note,
+        account_note=_account_note(desk.book.ledger),
+        profile=desk.settings.policy.profile,
+        config_dir=config_dir,
+        audit_file=options.logs_dir / AUDIT_NAME,
+        log_file=options.logs_dir / LOG_NAME,
+        state_file=options.data_dir / STATE_NAME,
+        kill_file=options.data_dir / FILE_NAME,
+        notes=tuple(notes),
+    )
+    run = desk.run
+    say(banner(run, facts))
+    desk.log.info("run %s starts: mode %s, venue %s, config %s", run.run_id, run.mode, run.venue, run.config_hash)
+    for note in notes:
+        desk.log.info("start: %s", note)
+
+
+def _account_note(ledger: Ledger) -> str:
+    cash = ", ".join(f"{plain(amount)} {currency}" for currency, amount in ledger.cash.items())
+    return f"{ledger.account}: {cash}, {len(ledger.lots)} open positions"
 
 
 def save_snapshot(store: StateStore, book: Bookkeeper, journal: RecordFile, audit: RecordFile) -> None:

@@ -28,7 +28,6 @@ from runner.adapters.tape_files import FOLDER_NAME as TAPE_FOLDER
 from runner.adapters.tape_files import TapeFiles
 from runner.audit_line import AUDIT_NAME, RunFacts
 from runner.audit_sections import Json
-from runner.banner import banner, banner_facts
 from runner.bookkeeper import Bookkeeper
 from runner.desk import Desk, Tape
 from runner.desk_building import DeskParts, build_desk
@@ -40,6 +39,7 @@ from runner.recovery import Finding, Identity, Recovered, leftovers_removed, rec
 from runner.resuming import resume_clock
 from runner.run_records import (
     alert_findings,
+    announce_run,
     begin_run,
     close_interrupted_cycle,
     events_without_line,
@@ -56,7 +56,6 @@ from runner.tape.header import TapeHeader, header_writer
 from runner.tape.ports import Ports
 from runner.tape.recorded import recorded
 from runner.tape.recorder import Recorder
-from runner.terminal import say
 from runner.venues.choice import open_outside
 from runner.venues.outside import Opening, Outside
 
@@ -295,7 +294,7 @@ def _open(start: _Start, recovered: Recovered, opened: OpenedAudit) -> tuple[Des
     )
     desk = _desk(start, ports, book=book, opened=opened, recovered=recovered, run=run, segment=segment, tape=tape)
     alert_findings(recovered.findings, desk)
-    _announce(start, desk, notes)
+    announce_run(desk, options, market_note=world.note, config_dir=start.configuration.config_dir, notes=notes)
     return desk, ports.broker
 
 
@@ -369,16 +368,3 @@ def _desk(
             redact=world.redact or str,
         )
     )
-
-
-def _announce(start: _Start, desk: Desk, notes: list[str]) -> None:
-    note, config_dir = start.world.note, start.configuration.config_dir
-    facts = banner_facts(desk, start.options, market_note=note, config_dir=config_dir, notes=notes)
-    say(banner(desk.run, facts))
-    desk.log.info("run %s starts: mode %s, venue %s, config %s", *_identity_words(desk.run))
-    for line in notes:
-        desk.log.info("start: %s", line)
-
-
-def _identity_words(run: RunFacts) -> tuple[str, str, str, str]:
-    return run.run_id, run.mode, run.venue, run.config_hash

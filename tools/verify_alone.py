@@ -274,7 +274,7 @@ def _compare(place: str, line: Json, journal: Journal, report: Report, last_hash
 def main(arguments: list[str]) -> int:
     """Verify what is in some directories and return the exit code."""
     setcontext(Context(prec=100))
-    files = [path for name in arguments for path in Path(name).glob("*.jsonl")]
+    files = [path for name in arguments for path in sorted(Path(name).glob("*.jsonl"))]
     chains = sorted({path.with_name(ENDED.sub(".jsonl", path.name)) for path in files})
     journals, audits = ([p for p in chains if p.name.endswith(end)] for end in ("journal.jsonl", "_audit.jsonl"))
     if max(len(journals), len(audits)) != 1:

@@ -145,7 +145,7 @@ class TapeFiles:
 
 def tape_names(folder: Path) -> list[str]:
     """Return the names of all tape files of a folder, oldest first; none when it is not there."""
-    return sorted(name for name in durable_files.names_in(folder) if _NAME.fullmatch(name))
+    return [name for name in durable_files.names_in(folder) if _NAME.fullmatch(name)]
 
 
 def _number(name: str) -> int:

@@ -241,9 +241,9 @@ def remove_if_there(path: Path) -> bool:
 
 
 def names_in(directory: Path) -> list[str]:
-    """Return the names in a directory; none when it is not there."""
+    """Return the names in a directory, sorted; none when it is not there."""
     try:
-        return os.listdir(directory)
+        return sorted(os.listdir(directory))
     except FileNotFoundError:
         return []
 

@@ -8,7 +8,7 @@ from importlinter.cli import lint_imports
 from tests.architecture.source import PACKAGES, ROOT, imports, module_name, trees
 
 ADAPTERS = "runner.adapters"
-WIRING = ("runner.wiring", "runner.venues", "runner.recovery", "runner.run_records")
+WIRING = ("runner.wiring", "runner.ports_opening", "runner.venues", "runner.recovery", "runner.run_records")
 """The modules that handle adapters: wiring and its parts (a venue, what a run left behind, a run's first records)."""
 
 

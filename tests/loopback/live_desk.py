@@ -199,16 +199,9 @@ def open_live_desk(
             wire: Wire = real_wire
         else:
             wire = InProcessWire(cast(SimulatedCoinbase, witness), clock)
-        live = {
-            "app.exchange.read_only": False,
-            "app.exchange.api_url": url,
-            "app.exchange.key_file": str(key_file) if key_file.exists() else "",
-            "app.live.capital_usd": int(CAPITAL),
-        }
-        write_config(
-            folder / "config",
-            shipped_documents({**BUSY, "app.simulation.products": products, **live, **(changes or {})}),
-        )
+        live = _live_settings(url, key_file)
+        documents = shipped_documents({**BUSY, "app.simulation.products": products, **live, **(changes or {})})
+        write_config(folder / "config", documents)
         yield LiveDesk(
             folder=folder,
             clock=clock,
@@ -221,6 +214,15 @@ def open_live_desk(
             is_durable=is_durable,
             begin=begin,
         )
+
+
+def _live_settings(url: str, key_file: Path) -> dict[str, object]:
+    return {
+        "app.exchange.read_only": False,
+        "app.exchange.api_url": url,
+        "app.exchange.key_file": str(key_file) if key_file.exists() else "",
+        "app.live.capital_usd": int(CAPITAL),
+    }
 
 
 def _exchange(

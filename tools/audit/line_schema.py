@@ -104,7 +104,7 @@ def _type_check(schema: Schema) -> Check:
     if "integer" in names and "number" not in names:
         return lambda value: type(value) in types or (type(value) is float and value.is_integer())
     if len(types) == 1:
-        (kind,) = types
+        kind = _TYPES[names[0]][0]
         return lambda value: type(value) is kind
     return lambda value: type(value) in types
 
