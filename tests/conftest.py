@@ -1,10 +1,15 @@
 """Every run draws the same examples, so a red test is red again, here and in CI; a busy machine fails no test."""
 
+import signal
+
 import jsonschema  # noqa: F401 - loaded once: else each of a thousand loops would fork a child to load it
 import pytest
 from hypothesis import settings
 
 from tests.program_runs import DAY_CYCLES, SIMULATED_DAY, Run, run_program
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what it puts into the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")

@@ -165,7 +165,7 @@ def test_a_half_written_last_line_is_an_open_end_and_no_damage(copy: Copy, capsy
 def test_a_loop_that_is_writing_is_verified_again_and_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folders = ["--data-dir", str(tmp_path / "data"), "--logs-dir", str(tmp_path / "logs")]
     loop = subprocess.Popen(
-        [sys.executable, "-m", "runner.main_loop", *SIMULATED_DAY, "--cycles", "240", *folders],
+        [sys.executable, "-m", "runner.main_loop", *SIMULATED_DAY, "--cycles", "1440", *folders],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stdin=subprocess.DEVNULL,
@@ -179,7 +179,7 @@ def test_a_loop_that_is_writing_is_verified_again_and_again(tmp_path: Path, caps
                 continue  # it has not begun to write
             assert code == 0, printed
             seen.append(json.loads(printed.out)["audit"])
-            time.sleep(0.2)
+            time.sleep(0.05)
     finally:
         loop.kill()
         loop.wait()
