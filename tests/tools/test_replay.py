@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.config_files import ROOT
+from tests.config_files import ROOT, shipped_documents, write_config
 from tests.loopback.runs import Plan
 from tests.loopback.runs import run as play_live
 from tests.loopback.storms import STEADY, STORMS
+from tests.profiles import BUSY
 from tests.program_runs import SIMULATED_DAY, Run, run_program
 from tools.replaying.identity import Replay
 from tools.replaying.verdict import Verdict
@@ -26,8 +27,9 @@ CYCLES = 180
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run in virtual time that was stopped and went on: two runs, trades in both."""
     folder = tmp_path_factory.mktemp("rehearsal")
-    run_program(folder, [*SIMULATED_DAY, "--cycles", str(CYCLES // 2)])
-    return run_program(folder, [*SIMULATED_DAY, "--cycles", str(CYCLES - CYCLES // 2)])
+    config = write_config(folder / "config", shipped_documents({**BUSY, "app.simulation.products": 12}))
+    run_program(folder, [*SIMULATED_DAY, "--cycles", str(CYCLES // 2)], config_dir=config)
+    return run_program(folder, [*SIMULATED_DAY, "--cycles", str(CYCLES - CYCLES // 2)], config_dir=config)
 
 
 @pytest.fixture
