@@ -44,6 +44,9 @@ def run_facts(settings: Settings, mode: Mode, world: Outside) -> RunFacts:
     )
 
 
+EMPTIED = "the audit file was emptied by hand"
+
+
 class Untold(NamedTuple):
     """What the journal knows and no audit line tells; `lines_are_gone`: there were lines, and they were taken away."""
 
@@ -56,7 +59,7 @@ def segment_facts(opened: OpenedAudit, untold: Untold) -> list[Json]:
     if opened.segment is not None:
         return [opened.segment.as_json()]
     if opened.was_emptied:
-        return [{"begun_afresh": "the audit file was emptied by hand"}]
+        return [{"begun_afresh": EMPTIED}]
     return [{"begun_afresh": "the audit file was moved away by hand"}] if untold.lines_are_gone else []
 
 
@@ -93,11 +96,11 @@ def events_without_line(data_dir: Path, book: Bookkeeper, opened: OpenedAudit, s
     return (
         Untold(events)
         if opened.last is not None
-        else _for_a_first_line(events, is_cut=book.ledger.open_slot is not None)
+        else for_a_first_line(events, is_cut=book.ledger.open_slot is not None)
     )
 
 
-def _for_a_first_line(events: list[Event], *, is_cut: bool) -> Untold:
+def for_a_first_line(events: list[Event], *, is_cut: bool) -> Untold:
     """
     Return all, or, where lines are gone, what a crash cut off: the history of a month would not fit into one line.
 

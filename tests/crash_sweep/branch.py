@@ -106,6 +106,7 @@ def take_over(world: World, left: Left, folder: Path) -> None:
     disk = world.disk
     write_folders(left, folder, world.home)
     world.taken_over = left.files
+    world.has_lost_power |= left.is_power_loss
     os.chdir(folder)
     disk.end_process()
     if left.is_power_loss:

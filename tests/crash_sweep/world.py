@@ -77,6 +77,8 @@ class World:
     """Requests that may have changed something at the exchange."""
     reached: Reached = field(default=lambda _point: None)
     problems: list[str] = field(default_factory=list)
+    has_lost_power: bool = False
+    """Whether a branch began with a power loss: what is not synced may be gone then."""
     taken_over: dict[str, bytes] = field(default_factory=dict)
     """What a branch found in its folder."""
     ended: Callable[[BaseException | None], NoReturn] | None = None

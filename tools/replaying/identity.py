@@ -3,7 +3,6 @@ Decide all recorded cycles again, run after run, and hold every byte against wha
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from pathlib import Path
 
 from core.errors import TraderError
@@ -49,11 +48,12 @@ class Replay:
         Raises:
             StateUnusable: Journal or audit are damaged.
         """
-        for run in self.runs:
-            files = run.files
+        for place, run in enumerate(self.runs):
+            files, end = run.files, self._journal_end(place)
             while files:
                 self.reach(files[0])
-                files = PlayedRun(files, self._recorded, self.verdict, self._watcher).play()
+                played = PlayedRun(files, self._recorded, self.verdict, self._watcher, journal_end=end)
+                files = played.play()
             self.verdict.runs += 1
         self.rest()
         return self.verdict
@@ -69,17 +69,29 @@ class Replay:
         line = find_line(self._logs_dir, seq)
         if line is None:
             raise NoSuchCycle(f"there is no cycle {seq}: no line of the audit has that seq")
-        run_id, at = line.body["run_id"], datetime.fromisoformat(line.body["timestamp"])
-        run = next((run for run in self.runs if run.run_id == run_id), None)
-        files = [] if run is None else [file for file in run.files if header_of(file).at <= at]
-        if run is None or not files or line.body.get("no_trade_reason") == INTERRUPTED:
+        files = () if line.body.get("no_trade_reason") == INTERRUPTED else self._files_from(line)
+        if not files:
             self.verdict.passed(line, "the tape does not have it")
             return self.verdict
-        rest = run.files[len(files) - 1 :]
-        self.reach(rest[0])
+        self.reach(files[0])
         self.verdict = Verdict(advance=self.verdict.advance)
-        PlayedRun(rest, self._recorded, self.verdict, self._watcher, until=seq).play()
+        PlayedRun(files, self._recorded, self.verdict, self._watcher, until=seq).play()
         return self.verdict.about(line)
+
+    def _files_from(self, line: Record) -> tuple[TapeFile, ...]:
+        """Return the files of the line's run from the one on that has its cycle; none when it is not there."""
+        found: tuple[TapeFile, ...] = ()
+        for run in self.runs:
+            if run.run_id == line.body["run_id"]:
+                for place, file in enumerate(run.files):
+                    if _seq(header_of(file)) < (line.body["journal_seq"] or 0):
+                        found = run.files[place:]
+        return found
+
+    def _journal_end(self, place: int) -> int | None:
+        """Return the journal's last record before the run after the one at a place; None for the last one."""
+        later = self.runs[place + 1 : place + 2]
+        return _seq(header_of(later[0].files[0])) if later else None
 
     def documents(self) -> Mapping[str, Document]:
         """Return the configuration files of the latest recorded run."""
@@ -88,7 +100,7 @@ class Replay:
     def reach(self, file: TapeFile) -> None:
         """Go to where a file of the tape begins: its journal record, and the line that is the next one there."""
         header = header_of(file)
-        self.journal.fold_to(0 if header.journal is None else header.journal.seq)
+        self.journal.fold_to(_seq(header))
         if self.journal.position != header.journal:
             self.verdict.problems.append(f"{file.path.name} was recorded on another journal than this one")
         while (line := self.audit.peek()) is not None and self._is_before(line, header):
@@ -110,3 +122,8 @@ class Replay:
             self.verdict.passed(line, "the tape ends before it")
         while self.journal.fold_next() is not None:
             pass
+
+
+def _seq(header: TapeHeader) -> int:
+    """Return the journal's last record before a file of the tape."""
+    return 0 if header.journal is None else header.journal.seq

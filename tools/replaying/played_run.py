@@ -9,28 +9,33 @@ ledger may then be off until the tape's next file, so the first difference count
 import contextlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
 from core.errors import TraderError
 from core.model.records import Event
-from core.ports import Position
 from core.settings import Mode, Settings
 from core.settings_builder import build_settings
 from runner.adapters.log_notifier import LogNotifier
 from runner.bookkeeper import Bookkeeper
-from runner.cycle import Cycle
 from runner.desk import Desk
 from runner.desk_building import DeskParts, build_desk
 from runner.main_loop import TradingLoop
 from runner.options import RunOptions
 from runner.records.chain import Record
 from runner.recovery import Finding
-from runner.run_records import alert_findings, begin_run, close_interrupted_cycle, finish_run, record_findings
+from runner.run_records import (
+    EMPTIED,
+    alert_findings,
+    begin_run,
+    close_interrupted_cycle,
+    finish_run,
+    for_a_first_line,
+    record_findings,
+)
 from runner.schedule import MinuteGrid
 from runner.tape.header import TapeHeader
 from runner.tape.image import image_of, restore
@@ -48,6 +53,7 @@ from tools.replaying.compared import (
     differing,
     shown,
 )
+from tools.replaying.played_parts import NoAnchors, PlayedTape
 from tools.replaying.reading import Recorded, RecordedJournal, TapeFile, TapeTexts, header_of
 from tools.replaying.verdict import Verdict
 from tools.replaying.watching import Watcher
@@ -60,49 +66,6 @@ def settings_of(header: TapeHeader) -> Settings:
     return replace(settings, app=replace(settings.app, loop=loop))
 
 
-class PlayedTape:
-    """The `Tape` of a desk that is played: what it should say next is on the real one."""
-
-    def __init__(self, player: Player, texts: TapeTexts, watcher: Watcher, after_cycle: Callable[[], None]) -> None:
-        self._player = player
-        self._texts = texts
-        self._watcher = watcher
-        self._after_cycle = after_cycle
-        self.cycle: Cycle | None = None
-        """The cycle that is being decided."""
-
-    @property
-    def time(self) -> datetime:
-        return self._player.now
-
-    def stage(self, name: str, cycle: Cycle) -> None:
-        self.cycle = cycle
-        self._player.expect(f"s{name}")
-        self._watcher.stage(name, cycle)
-
-    def end_cycle(self, slot: int) -> str:
-        self._player.end_cycle(slot)
-        self.cycle = None
-        return self._texts.digest
-
-    def turn_over(self, memory: Callable[[], Mapping[str, object]]) -> None:  # noqa: ARG002 - the tape has it
-        self._after_cycle()
-
-    def close(self) -> None:
-        """Nothing was opened."""
-
-
-class _NoAnchors:
-    """The `Anchors` of a desk that is played: nothing is written, so nothing is anchored."""
-
-    def note(self, position: Position) -> None: ...
-
-    def latest(self) -> None:
-        return None
-
-    def write(self) -> None: ...
-
-
 class PlayedRun:
     """One run of the loop on its tape, from the beginning of a file."""
 
@@ -112,10 +75,17 @@ class PlayedRun:
         recorded: Recorded,
         verdict: Verdict,
         watcher: Watcher,
+        *,
         until: int | None = None,
+        journal_end: int | None = None,
     ) -> None:
-        """`files` are those of the run from the one on where the records stand; `until` is the last line wanted."""
+        """
+        Begin at `files`, those of the run from the one on where the records stand.
+
+        `until` is the last line wanted; `journal_end` the journal's last record before the next run, if there is one.
+        """
         self._until = until
+        self._journal_end = journal_end
         self._watcher = watcher
         self._recorded = recorded
         self._recorded_journal = recorded.journal
@@ -136,6 +106,7 @@ class PlayedRun:
     def play(self) -> tuple[TapeFile, ...]:
         """Play to the end of the tape; return the files that are left when it broke off inside one."""
         header = self._header
+        self._verdict.has_begun = True
         self._verdict.codes[header.run.code_hash] = None
         settings = settings_of(header)
         configuration = Configuration(settings=settings, config_dir=Path(), hashes={}, documents=header.documents)
@@ -171,7 +142,10 @@ class PlayedRun:
     def _next_line(self) -> Record | None:
         """Return the next line if this run wrote it."""
         line = self._recorded_audit.peek()
-        return line if line is not None and line.body["run_id"] == self._header.run.run_id else None
+        if line is None or line.body["run_id"] != self._header.run.run_id:
+            return None
+        is_later = self._journal_end is not None and (line.body["journal_seq"] or 0) > self._journal_end
+        return None if is_later else line
 
     # --- the desk -----------------------------------------------------------------------------------------------------
 
@@ -222,7 +196,7 @@ class PlayedRun:
         is_one = line is not None and line.body.get("no_trade_reason") == INTERRUPTED
         if line is None or not is_one or line.body["slot"] != book.ledger.open_slot:
             return
-        book.recent_events += self._recorded_journal.untold()
+        book.recent_events += self._untold_then(line)
         segment = [line.body["segment"]] if line.body.get("segment") is not None else []
         grid = MinuteGrid(settings.app.loop.interval_seconds)
         close_interrupted_cycle(book, self._audit, self._recorded_audit.last, grid, segment)
@@ -230,6 +204,13 @@ class PlayedRun:
             self._verdict.passed(line, "")
         else:
             self._verdict.differs(line, self._audit.found)
+
+    def _untold_then(self, line: Record) -> list[Event]:
+        """Return what the start found untold: with the lines before taken away it told the cut-off cycle alone."""
+        if line.body.get("segment") == {"begun_afresh": EMPTIED}:
+            return []
+        events = self._recorded_journal.untold()
+        return events if self._recorded_audit.last is not None else for_a_first_line(events, is_cut=True).events
 
     def _parts(self, settings: Settings, options: RunOptions, book: Bookkeeper) -> DeskParts:
         header, log = self._header, _silent_log()
@@ -246,7 +227,7 @@ class PlayedRun:
             ports=self._watcher.ports(ports),
             book=book,
             audit=self._audit,
-            anchors=_NoAnchors(),
+            anchors=NoAnchors(),
             audit_segment=self._segment,
             tape=self._tape,
             notifier=LogNotifier(log, settings.app.alerts.dedupe_seconds),

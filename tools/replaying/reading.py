@@ -55,6 +55,7 @@ class RecordedJournal:
         self.chain = RecordedChain(data_dir / JOURNAL_NAME, START)
         self.ledger = Ledger()
         self._recent: deque[tuple[int, Event]] = deque(maxlen=UNTOLD_MAX)
+        self._told = 0
 
     def peek(self) -> Record | None:
         """Return the next record that is an event."""
@@ -100,12 +101,13 @@ class RecordedJournal:
         self._recent.append((0 if record is None else record.place.seq, event))
 
     def told_up_to(self, seq: int) -> None:
-        """Forget events that a line has told."""
+        """Forget events that a line has told, also those that are still to be read."""
+        self._told = max(self._told, seq)
         while self._recent and self._recent[0][0] <= seq:
             self._recent.popleft()
 
     def untold(self) -> list[Event]:
-        return [event for _, event in self._recent]
+        return [event for seq, event in self._recent if seq > self._told]
 
 
 class RecordedAudit:
@@ -217,11 +219,16 @@ def read_runs(data_dir: Path) -> tuple[list[TapeRun], list[TapeFile]]:
         file = _file(folder / name)
         if file.header is None:
             unreadable.append(file)
-        elif runs and _run_id(runs[-1][-1]) == file.header.run.run_id:
+        elif runs and _goes_on(runs[-1][-1], file.header):
             runs[-1].append(file)
         else:
             runs.append([file])
     return [TapeRun(run_id=_run_id(files[0]), files=tuple(files)) for files in runs], unreadable
+
+
+def _goes_on(file: TapeFile, header: TapeHeader) -> bool:
+    """Tell whether the run of a file goes on in the next one; in virtual time two starts may have the same name."""
+    return _run_id(file) == header.run.run_id and not header.begins_a_run
 
 
 def _run_id(file: TapeFile) -> str:

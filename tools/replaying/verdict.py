@@ -20,6 +20,8 @@ class Verdict:
     records: int = 0
     runs: int = 0
     last_same: int = 0
+    has_begun: bool = False
+    """Whether the tape had anything so far: the lines before it are only old."""
     codes: dict[str, None] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     advance: Callable[[], None] = lambda: None
@@ -39,7 +41,7 @@ class Verdict:
         """Note a line that cannot be decided again."""
         if line.body.get("no_trade_reason") == INTERRUPTED:
             self.cut_off += 1
-        elif self.cycles == 0:
+        elif not self.has_begun:
             self.before_tape += 1
         else:
             self.lost.append((line.place.seq, int(line.body["slot"]), why))
