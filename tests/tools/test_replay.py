@@ -11,10 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from runner.adapters.simulated_coinbase.routes import Endpoint, route
+from runner.wire import HttpRequest
 from tests.config_files import ROOT, shipped_documents, write_config
+from tests.loopback.live_desk import open_live_desk
 from tests.loopback.runs import Plan
 from tests.loopback.runs import run as play_live
 from tests.loopback.storms import STEADY, STORMS
+from tests.loopback.wires import PowerCut
 from tests.profiles import BUSY
 from tests.program_runs import SIMULATED_DAY, Run, run_program
 from tools.replaying.identity import Replay
@@ -87,3 +91,26 @@ def test_a_live_account_with_faults_is_decided_again(plan: Plan, tmp_path: Path)
     assert verdict.is_good, verdict
     assert verdict.identical + verdict.cut_off == outcome.cycles
     assert verdict.cut_off == outcome.reasons["interrupted"]
+
+
+def test_cycles_that_are_cut_off_one_after_the_other_are_told_each_by_its_own_line(tmp_path: Path) -> None:
+    """Only the first of them has sent an order: no line after its own tells of it again."""
+
+    def cut_at_an_order(request: HttpRequest) -> None:
+        if route(request.method, request.target).endpoint is Endpoint.CREATE:
+            raise PowerCut
+
+    with open_live_desk(tmp_path, seed=7, over_sockets=False) as desk:
+        desk.wire.arrived = cut_at_an_order
+        with pytest.raises(PowerCut):
+            desk.play(30)
+        desk.wire.arrived = lambda _request: None
+        desk.wire.cut_power(after_requests=5, after_the_answer=True)
+        with pytest.raises(PowerCut):
+            desk.play(1)
+        desk.play(1)
+
+    verdict = decided_again(tmp_path)
+
+    assert verdict.is_good, verdict
+    assert verdict.cut_off == 2

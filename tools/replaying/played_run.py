@@ -200,6 +200,7 @@ class PlayedRun:
         segment = [line.body["segment"]] if line.body.get("segment") is not None else []
         grid = MinuteGrid(settings.app.loop.interval_seconds)
         close_interrupted_cycle(book, self._audit, self._recorded_audit.last, grid, segment)
+        self._recorded_journal.told_up_to(line.body["journal_seq"] or 0)
         if self._audit.found is None:
             self._verdict.passed(line, "")
         else:
