@@ -45,6 +45,9 @@ In a market of `rising_market`: the first cycle buys one coin and the second the
 An entry rests for a second in which nobody sells to it, and then crosses.
 """
 
+CONTROL_SECONDS = 60
+"""For a word with it past its protocol, on a busy machine."""
+
 DATA_MINUTES = 30 * 60
 RISE_A_MINUTE = 1.0001
 
@@ -69,12 +72,12 @@ class Exchange:
         return content["name"], content["privateKey"]
 
     def get(self, path: str) -> Any:
-        with urllib.request.urlopen(f"{self.url}{path}", timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=CONTROL_SECONDS) as answer:  # noqa: S310
             return json.load(answer)
 
     def post(self, path: str, body: object) -> None:
         request = urllib.request.Request(f"{self.url}{path}", data=json.dumps(body).encode())  # noqa: S310
-        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+        urllib.request.urlopen(request, timeout=CONTROL_SECONDS).close()  # noqa: S310
 
     def state(self) -> dict[str, Any]:
         """Return what really happened there."""

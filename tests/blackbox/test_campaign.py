@@ -8,7 +8,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ import pytest
 from runner.adapters.simulated_coinbase.routes import Endpoint
 from tests.blackbox.campaign import judge
 from tests.blackbox.campaign.__main__ import main, plan_campaign
-from tests.blackbox.campaign.line import ANSWERED, ASKED, Line, Trap
+from tests.blackbox.campaign.line import ANSWERED, ASKED, Line, Passed, Trap
+from tests.blackbox.campaign.market import SETTLE_SECONDS
 from tests.blackbox.campaign.plan import DAMAGES, DEEDS, LIVE, PAPER, plan_era
 
 MINUTES = 1.0
@@ -211,14 +212,16 @@ JOURNAL: list[dict[str, Any]] = [
 ]
 
 
-def _found(journal: list[dict[str, Any]], *orders: dict[str, Any]) -> set[str]:
+def _found(
+    journal: list[dict[str, Any]], *orders: dict[str, Any], looks: Sequence[float] = (2e9, 2e9, 2e9)
+) -> set[str]:
     story = judge.read_story(journal)
     state = {"orders": list(orders), "book_faults": []}
     found = [
         *story.problems,
         *judge.judge_orders(story, state, []),
         *judge.judge_fills(story, state),
-        *judge.judge_settled(story, state, at=2e9),
+        *judge.judge_settled(story, state, looks=looks),
         *judge.judge_caps(journal, 2000),
     ]
     return {text.partition(":")[0] for text in found}
@@ -277,11 +280,32 @@ def test_the_judge_finds(journal: list[dict[str, Any]], orders: list[dict[str, A
     assert code in _found(journal, *orders)
 
 
-@pytest.mark.parametrize(("sent_at", "is_wrong"), [(0.9, False), (1.1, True), (7.9, True), (8.1, False)])
-def test_an_order_while_the_kill_file_is_there_is_found(sent_at: float, is_wrong: bool) -> None:
+@pytest.mark.parametrize(("looks", "is_wrong"), [(2, False), (3, True)])
+def test_an_order_that_is_not_there_may_be_in_doubt_until_it_was_looked_for_often_enough(
+    looks: int, is_wrong: bool
+) -> None:
+    meant_at = judge.looks_of([{"timestamp": AT.format(2), "reconcile": {}, "error": None}])[0]
+    over = meant_at + SETTLE_SECONDS + judge.SETTLE_MARGIN_SECONDS
+
+    found = _found(JOURNAL[:3], looks=[over, over, over, *[over + 0.1] * looks])
+
+    assert ("still_unknown" in found) is is_wrong
+
+
+@pytest.mark.parametrize(("sent_at", "is_wrong"), [(-0.01, False), (0.01, True), (7.9, True), (8.1, False)])
+def test_an_order_that_is_let_go_while_the_kill_file_is_there_is_found(sent_at: float, is_wrong: bool) -> None:
     story = judge.Story(sent_at={"a": 100.0 + sent_at})
 
     assert bool(list(judge.judge_kills(story, [], [[100.0, 108.0]]))) is is_wrong
+
+
+@pytest.mark.parametrize(
+    ("moments", "is_wrong"), [([100.5], False), ([99.9, 100.5], False), ([100.5, 100.6], True), ([161.0], True)]
+)
+def test_only_one_order_may_be_on_its_way_when_the_kill_file_comes(moments: list[float], is_wrong: bool) -> None:
+    asked = [Passed(at=at, endpoint=Endpoint.CREATE, phase=ASKED, client_order_id="a") for at in moments]
+
+    assert bool(list(judge.judge_kills(judge.Story(), asked, [[100.0, None]]))) is is_wrong
 
 
 def _lost_coin(lines: list[dict[str, Any]]) -> None:

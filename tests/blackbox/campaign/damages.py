@@ -20,11 +20,16 @@ ASIDE = ".aside"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Damage:
-    """What was done: how to undo it, with which codes a start may refuse, and whether it may also go on."""
+    """
+    What was done: how to undo it, with which codes a start may refuse, and whether it may also go on.
+
+    `under`: a command under which the start is tried.
+    """
 
     undo: Callable[[], None]
     codes: tuple[int, ...] = MEANT
     may_go_on: bool = False
+    under: tuple[str, ...] = ()
 
 
 Damager = Callable[[Scene, random.Random], Damage | None]
@@ -62,7 +67,7 @@ def _damage(scene: Scene, deed: Deed) -> None:
     if done is None:
         return
     before = _contents(scene.bot.data)
-    started = scene.start(by_launcher=deed.draw % 3 == 0)
+    started = scene.start(by_launcher=deed.draw % 3 == 0, under=done.under)
     if scene.wait_for_start(started) or scene.is_up():
         if not done.may_go_on:
             scene.violate("went_on", f"a start goes on although: {deed.detail}")
@@ -177,16 +182,24 @@ def _two_names(scene: Scene, _draw: random.Random) -> Damage | None:
     return Damage(undo=other.unlink)
 
 
+KEPT_OUT = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
+"""Under this, a file is unreadable for root, too."""
+
+
+def can_be_kept_out() -> bool:
+    """Tell whether files can be made unreadable for the bot, whoever runs this."""
+    return os.geteuid() != 0 or shutil.which(KEPT_OUT[0]) is not None
+
+
 def _unreadable(path_of: Callable[[Scene], Path]) -> Damager:
-    def act_on(scene: Scene, draw: random.Random) -> Damage | None:
+    def act_on(scene: Scene, _draw: random.Random) -> Damage | None:
         path = path_of(scene)
-        if os.geteuid() == 0:  # nothing is unreadable for root
-            return _replaced(path_of, lambda _aside, place: place.mkdir())(scene, draw)
-        if not path.exists():
+        if not path.exists() or not can_be_kept_out():
             return None
         mode = path.stat().st_mode & 0o777
         path.chmod(0)
-        return Damage(undo=lambda: path.chmod(mode), may_go_on=path.name.startswith(".state"))
+        under = KEPT_OUT if os.geteuid() == 0 else ()
+        return Damage(undo=lambda: path.chmod(mode), may_go_on=path.name.startswith(".state"), under=under)
 
     return act_on
 
@@ -218,7 +231,7 @@ def _leftovers(scene: Scene, _draw: random.Random) -> Damage | None:
 
     def undo() -> None:
         left = [name for name in names if (scene.bot.data / name).exists()]
-        if left and not scene.was_disturbed(scene.now() - 20):
+        if left and scene.latest is not None and scene.latest.is_ready:
             scene.violate("leftovers", f"{left} are still there after a start")
 
     return Damage(undo=undo, may_go_on=True, codes=())

@@ -17,6 +17,7 @@ from typing import Any
 
 from core.errors import ExitCode
 from tests.blackbox.campaign import judge
+from tests.blackbox.campaign.aftermath import ask_tools
 from tests.blackbox.campaign.background import OWNER, Background
 from tests.blackbox.campaign.deeds import do
 from tests.blackbox.campaign.market import CAPITAL, DEPOSITED, PAPER_CASH, SETTLE_SECONDS, TRADING, lively_market
@@ -24,8 +25,14 @@ from tests.blackbox.campaign.plan import LIVE, EraPlan, plan_era
 from tests.blackbox.campaign.scene import Scene
 from tests.blackbox.exchange import start_again, start_exchange
 
-QUIET_SECONDS = 60.0
-"""So long at most after the last fault until the bot is as it should be; a fault may cost a whole cycle of 45 s."""
+QUIET_SECONDS = 300.0
+"""
+So long at most after the last fault until the bot is as it should be: seconds, but a fault may cost a whole cycle of
+45 s, and a busy machine many.
+"""
+
+LOOK_SECONDS = 0.2
+"""From one look at all records to the next."""
 
 SETTLED_LINES = 3
 LATCHED = ("HALTED", "CANCEL_ONLY", "REDUCE_ONLY")
@@ -43,7 +50,8 @@ def play(plan: EraPlan, folder: Path, disk: Path, checkout: Path, *, is_small_di
         exchange.config(folder / "config", {**TRADING, "app.exchange.api_url": scene.line.url, **key})
         _storm(scene)
         found = _amnesia(scene) if plan.forgets else _quiet(scene)
-        return _result(scene, [*scene.violations, *found])
+        after = ask_tools(scene.bot, checkout)
+        return _result(scene, [*scene.violations, *found, *after.violations], after.figures)
     finally:
         scene.close()
 
@@ -75,9 +83,16 @@ def _quiet(scene: Scene) -> list[str]:
     found = []
     if is_live and scene.plan.settles and _doubts(scene):
         scene.tell(f"waiting for the proof about {_doubts(scene)}")
-        scene.wait_until(lambda: not _doubts(scene), "orders in doubt", patience=SETTLE_SECONDS + 60)
+        scene.wait_until(
+            lambda: not _doubts(scene),
+            "the proof about orders in doubt",
+            patience=SETTLE_SECONDS + QUIET_SECONDS,
+            pause=LOOK_SECONDS,
+        )
     if is_live and not _doubts(scene):
-        scene.wait_until(lambda: not _unguarded(scene), "every position to be guarded", patience=QUIET_SECONDS)
+        scene.wait_until(
+            lambda: not _unguarded(scene), "every position to be guarded", patience=QUIET_SECONDS, pause=LOOK_SECONDS
+        )
     _stop_everything(scene)
     story = judge.read_story(scene.bot.journal())
     found += _records(scene, story)
@@ -86,7 +101,7 @@ def _quiet(scene: Scene) -> list[str]:
         found += judge.judge_orders(story, state, asked)
         found += judge.judge_fills(story, state)
         found += judge.judge_money(scene.bot.lines(), state, scene.deposited)
-        found += judge.judge_settled(story, state, at=scene.now())
+        found += judge.judge_settled(story, state, looks=judge.looks_of(scene.bot.lines()))
     return found
 
 
@@ -157,10 +172,22 @@ def _stop_everything(scene: Scene) -> None:
         lines = scene.bot.lines()[seen:]
         return len(lines) >= SETTLED_LINES and not _open_orders(scene) and lines[-1]["reconcile"] is not None
 
-    scene.wait_until(is_still, "the end of all orders under the kill file", patience=QUIET_SECONDS)
+    def has_settled() -> bool:
+        return is_still() and not _to_be_found(scene)
+
+    what = "the end of all orders under the kill file"
+    scene.wait_until(has_settled, what, patience=QUIET_SECONDS, pause=LOOK_SECONDS)
     scene.signal(signal.SIGTERM)
     scene.wait_for_end((ExitCode.OK,), "terminate")
     window[1] = scene.now()
+
+
+def _to_be_found(scene: Scene) -> list[str]:
+    """Return the orders in doubt that are there: some cycle finds them."""
+    if scene.plan.mode != LIVE:
+        return []
+    there = [order["client_order_id"] for order in scene.exchange.state()["orders"]]
+    return [name for name in _doubts(scene) if name in there]
 
 
 def _open_orders(scene: Scene) -> list[str]:
@@ -191,9 +218,13 @@ def _amnesia(scene: Scene) -> list[str]:
     scene.exchange.kill()
     start_again(scene.exchange)
     scene.line.restore()
-    if has_something and scene.bot.lines()[-1]["portfolio"] and scene.bot.lines()[-1]["portfolio"]["positions"]:
+    lines = scene.bot.lines()
+    if has_something and lines and lines[-1]["portfolio"]["positions"]:
         scene.wait_until(
-            lambda: _is_latched(scene), "HALTED after the exchange forgot the account", patience=QUIET_SECONDS
+            lambda: _is_latched(scene),
+            "HALTED after the exchange forgot the account",
+            patience=QUIET_SECONDS,
+            pause=LOOK_SECONDS,
         )
         at = scene.now()
         scene.wait(4.0)
@@ -216,7 +247,7 @@ def _is_latched(scene: Scene) -> bool:
 # --- the result -------------------------------------------------------------------------------------------------------
 
 
-def _result(scene: Scene, violations: Sequence[str]) -> dict[str, Any]:
+def _result(scene: Scene, violations: Sequence[str], verified: Counter[str]) -> dict[str, Any]:
     bot, figures = scene.bot, scene.figures
     story = judge.read_story(bot.journal())
     lines = bot.lines()
@@ -240,6 +271,8 @@ def _result(scene: Scene, violations: Sequence[str]) -> dict[str, Any]:
             "fills": {scene.plan.mode: sum(len(fills) for fills in story.fills.values())},
             "orders once in doubt, in the end": last,
             "faults": _faults(scene),
+            "verified": verified,
+            "kills": figures.kills,
         },
         "slowest end": round(figures.slowest_end, 2),
         "capital": CAPITAL,
@@ -256,6 +289,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("checkout", type=Path, help="the bot's program")
     parser.add_argument("--small-disk", action="store_true", help="FOLDER/disk is a small disk of its own")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever gives up lets us leave no process behind
     folder: Path = options.folder
     plan = plan_era(**json.loads((folder / "plan.json").read_text()))
     disk = folder / "disk"

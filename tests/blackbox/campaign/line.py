@@ -21,6 +21,9 @@ ASKED, ANSWERED = "asked", "answered"
 LOOK_SECONDS = 0.05
 CONNECT_SECONDS = 5.0
 REQUEST_SECONDS = 20.0
+SLOW_SECONDS = 1.0
+"""An answer that takes so long is late by half of what the bot waits for it: the machine is busy."""
+
 _RESET = struct.pack("ii", 1, 0)
 _CHUNK = 1 << 16
 
@@ -61,6 +64,7 @@ class Line:
         self._is_frozen = False
         self._is_closing = False
         self._takes_calls = threading.Event()
+        self._slow_at = 0.0
         self.passed: list[Passed] = []
         self._listener = socket.create_server((HOST, 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
@@ -102,6 +106,11 @@ class Line:
         """Return what passed last between two moments, in epoch seconds."""
         with self._lock:
             return next((one for one in reversed(self.passed) if since <= one.at <= until), None)
+
+    def was_slow(self, since: float) -> bool:
+        """Tell whether an answer was late, or did not come, since a moment, in epoch seconds."""
+        with self._lock:
+            return self._slow_at >= since
 
     def orders_asked(self) -> list[Passed]:
         """Return each request for an order so far."""
@@ -149,13 +158,16 @@ class Line:
 
     def _relay(self, client: socket.socket, exchange: socket.socket) -> None:
         asked: tuple[Endpoint, str] | None = None
+        asked_at = 0.0
         while not self._is_closing:
             ready, _, _ = select.select([client, exchange], [], [], LOOK_SECONDS)
             while self._is_frozen and not self._is_closing:
                 time.sleep(LOOK_SECONDS)
+            if asked is not None and (client in ready or time.monotonic() - asked_at > SLOW_SECONDS):
+                self._slow_at = time.time()  # who asks again, or hangs up, has not waited for the answer
             if client in ready:
                 head, raw = _request(client)
-                asked = _name(head, raw)
+                asked, asked_at = _name(head, raw), time.monotonic()
                 self._note(*asked, ASKED)
                 exchange.sendall(raw)
             if exchange in ready:
