@@ -22,7 +22,6 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 LONGEST = (
-    "tests/blackbox/test_campaign.py",
     "tests/scenarios/test_replay_of_real_candles.py",
     "tests/loopback/",
     "tests/blackbox/",

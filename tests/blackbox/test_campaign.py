@@ -1,8 +1,7 @@
-"""A short campaign on real processes (long ones: `python -m tests.blackbox.campaign`), and what its judge can see."""
+"""One short era on real processes (many: `python -m tests.blackbox.campaign`), and what its judge can see."""
 
 import json
 import random
-import re
 import socket
 import threading
 import time
@@ -16,30 +15,29 @@ from typing import Any
 import pytest
 
 from runner.adapters.simulated_coinbase.routes import Endpoint
+from tests.blackbox.bot import copy_checkout
 from tests.blackbox.campaign import judge
-from tests.blackbox.campaign.__main__ import main, plan_campaign
+from tests.blackbox.campaign.__main__ import Campaign, plan_campaign
+from tests.blackbox.campaign.era import SETTLED_LINES
 from tests.blackbox.campaign.line import ANSWERED, ASKED, Line, Passed, Trap
 from tests.blackbox.campaign.market import SETTLE_SECONDS
 from tests.blackbox.campaign.plan import DAMAGES, DEEDS, LIVE, PAPER, plan_era
 
-MINUTES = 1.0
-"""Of LIVE, and beside it as much of PAPER: with starts and ends, about 80 seconds."""
-
-SEED = 20261121
+SEED, STORM_SECONDS = 247, 6.0
+"""A kill at a request, a torn audit at an order, a second instance at an answer; nothing beside that."""
 
 
-def test_a_minute_of_kills_pauses_cuts_and_lost_files_leaves_nothing_wrong(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code = main(["--minutes", str(MINUTES), "--seed", str(SEED), "--folder", str(tmp_path)])
+def test_some_seconds_of_kills_and_torn_files_leave_nothing_wrong(tmp_path: Path) -> None:
+    plan = plan_era(1, SEED, mode=LIVE, storm=STORM_SECONDS, settles=False)
+    campaign = Campaign(tmp_path, copy_checkout(tmp_path / "checkout"), is_small_disk=False, is_verbose=False)
 
-    printed = capsys.readouterr().out
-    print(printed[printed.index("starts:") :])
-    assert code == 0, printed
-    assert "violations: 0" in printed
-    assert re.search(r"^cycles: .*LIVE [0-9]+", printed, re.MULTILINE)
-    assert re.search(r"^cycles: .*PAPER [0-9]+", printed, re.MULTILINE)
-    assert list(tmp_path.iterdir()) == []
+    campaign.play(plan)
+
+    assert campaign.violations == []
+    assert campaign.counts["kills"].total() >= 1
+    assert campaign.counts["cycles"][LIVE] >= SETTLED_LINES
+    verified = campaign.counts["verified"]
+    assert verified["cycles decided again"] + verified["cut-off cycles told again"] == campaign.counts["cycles"][LIVE]
 
 
 # --- the plan ---------------------------------------------------------------------------------------------------------
