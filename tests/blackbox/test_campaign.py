@@ -21,10 +21,10 @@ from tests.blackbox.campaign.__main__ import Campaign, plan_campaign
 from tests.blackbox.campaign.era import SETTLED_LINES
 from tests.blackbox.campaign.line import ANSWERED, ASKED, Line, Passed, Trap
 from tests.blackbox.campaign.market import SETTLE_SECONDS
-from tests.blackbox.campaign.plan import DAMAGES, DEEDS, LIVE, PAPER, plan_era
+from tests.blackbox.campaign.plan import AIMS, DAMAGES, DEEDS, LIVE, PAPER, plan_era
 
-SEED, STORM_SECONDS = 247, 6.0
-"""A kill at a request, a torn audit at an order, a second instance at an answer; nothing beside that."""
+SEED, STORM_SECONDS = 573, 6.0
+"""A kill at an intent, one at a cancel, a second instance, a torn audit; nothing beside that."""
 
 
 def test_some_seconds_of_kills_and_torn_files_leave_nothing_wrong(tmp_path: Path) -> None:
@@ -55,6 +55,7 @@ def test_the_plans_of_a_campaign_have_every_deed_and_every_damage() -> None:
     deeds = [deed for plan in plans for deed in plan.deeds]
     assert {deed.name for deed in deeds} == set(DEEDS)
     assert {deed.detail for deed in deeds if deed.name == "damage"} == set(DAMAGES)
+    assert {deed.moment for deed in deeds if deed.name == "kill"} >= set(AIMS)
     assert {plan.mode for plan in plans} == {LIVE, PAPER}
     assert any(plan.forgets for plan in plans)
 

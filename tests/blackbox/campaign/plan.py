@@ -1,7 +1,7 @@
 """What a campaign does, and when: drawn from its seed before anything runs, and printed."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runner.adapters.simulated_coinbase.faults import Fault
@@ -113,6 +113,24 @@ class Moment:
         return f"after {self.seconds:.2f} s"
 
 
+AIMS = (
+    Moment(kind="record", record="audit line"),
+    Moment(kind="record", record="TICK"),
+    Moment(kind="request", endpoint=Endpoint.FILLS),
+    Moment(kind="request", endpoint=Endpoint.BEST_BID_ASK),
+    Moment(kind="record", record="INTENT"),
+    Moment(kind="request", endpoint=Endpoint.CREATE),
+    Moment(kind="request", endpoint=Endpoint.CREATE, loses=True),
+    Moment(kind="request", endpoint=Endpoint.CREATE, phase=ANSWERED),
+    Moment(kind="request", endpoint=Endpoint.CANCEL),
+    Moment(kind="record", record="CLOSED"),
+    Moment(kind="record", record="MARK"),
+)
+"""Moments that lie in each stage of a cycle: most kills go through them, one after the other."""
+
+AIMED = 0.75
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deed:
     """One thing that is done to the bot. `draw` seeds what it has to draw while it is done."""
@@ -192,19 +210,28 @@ def plan_era(number: int, seed: int, *, mode: str, storm: float, settles: bool) 
         forgets=forgets and mode == LIVE and settles,
         with_key=mode == LIVE or draw.random() < 0.6,
         lags=lags,
-        deeds=_deeds(draw, count=max(4, int(storm / 4))),
+        deeds=_deeds(draw, count=max(4, int(storm / 3)), mode=mode),
         events=_events(draw, storm, mode),
     )
 
 
-def _deeds(draw: random.Random, count: int) -> list[Deed]:
+def _deeds(draw: random.Random, count: int, mode: str) -> list[Deed]:
     """Draw deeds without a run of luck: each bag has every kind about as often as its weight says."""
+    aims = _aims(draw, mode)
     names: list[str] = []
     while len(names) < count:
         bag = [name for name, weight in DEEDS.items() for _ in range(_times(draw, weight / 3))]
         draw.shuffle(bag)
         names += bag
-    return [_deed(draw, name) for name in names[:count]]
+    return [_deed(draw, name, aims, mode) for name in names[:count]]
+
+
+def _aims(draw: random.Random, mode: str) -> Iterator[Moment]:
+    """Draw aims without end, and without a run of luck; an order of PAPER is no request."""
+    while True:
+        bag = [aim for aim in AIMS if mode == LIVE or aim.kind == "record"]
+        draw.shuffle(bag)
+        yield from bag
 
 
 def _times(draw: random.Random, expected: float) -> int:
@@ -212,11 +239,12 @@ def _times(draw: random.Random, expected: float) -> int:
     return whole + (draw.random() < expected - whole)
 
 
-def _deed(draw: random.Random, name: str) -> Deed:
+def _deed(draw: random.Random, name: str, aims: Iterator[Moment], mode: str) -> Deed:
     details = {"damage": DAMAGES, "terminate twice": MODES, "stop while starting": MODES, "kill while stopping": MODES}
+    is_aimed = name == "kill" and draw.random() < AIMED
     return Deed(
         name=name,
-        moment=_moment(draw, starting=name.endswith("starting")),
+        moment=next(aims) if is_aimed else _moment(draw, mode, starting=name.endswith("starting")),
         detail=draw.choice(details[name]) if name in details else "",
         pause=draw.choice((0.3, 1.0, 2.5, 6.0)) * draw.uniform(0.7, 1.3),
         down=draw.choice((0.0, 0.0, 0.3, 1.5)),
@@ -224,7 +252,7 @@ def _deed(draw: random.Random, name: str) -> Deed:
     )
 
 
-def _moment(draw: random.Random, *, starting: bool) -> Moment:
+def _moment(draw: random.Random, mode: str, *, starting: bool) -> Moment:
     if starting:
         return Moment(kind="seconds", seconds=draw.uniform(0.0, 2.2))
     kind = draw.choices(("seconds", "request", "record"), (2, 5, 5))[0]
@@ -235,7 +263,7 @@ def _moment(draw: random.Random, *, starting: bool) -> Moment:
         return Moment(
             kind=kind, record=record, nth=draw.choice((1, 1, 2, 3)), seconds=draw.choice((0, 0, 0.003, 0.02, 0.3))
         )
-    order = draw.random() < 0.65
+    order = draw.random() < 0.65 and mode == LIVE
     endpoint = draw.choice((Endpoint.CREATE, Endpoint.CREATE, Endpoint.CREATE, Endpoint.CANCEL)) if order else None
     return Moment(
         kind=kind,

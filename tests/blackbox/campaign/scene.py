@@ -30,6 +30,9 @@ PATIENCE_SECONDS = 300.0
 GIVE_UP_SECONDS = 8.0
 """A moment that has not come by then is now."""
 
+RECORD_LOOK_SECONDS = 0.0005
+"""What a record announces is done within milliseconds."""
+
 NOT_ANSWERED = (ExitCode.VENUE_UNAVAILABLE, ExitCode.REFUSED)
 """How a start may end while the exchange, or a busy machine, does not answer it in time."""
 
@@ -357,7 +360,7 @@ class Scene:
             if seen is not None and seen.has_come():
                 time.sleep(moment.seconds)
                 break
-            time.sleep(0.01 if seen is None else 0.003)
+            time.sleep(0.01 if seen is None else RECORD_LOOK_SECONDS)
         self.line.disarm(MOMENT)
         once.do()
         return True
