@@ -321,7 +321,12 @@ def _lost_cent(lines: list[dict[str, Any]]) -> None:
 def test_money_and_coins_are_counted_to_the_last_digit(
     spoil: Callable[[list[dict[str, Any]]], None], count: int
 ) -> None:
-    lines = [{"portfolio": {"cash": {"USD": "1980.09"}, "positions": [{"product": "ETH-USD", "quantity": "0.1"}]}}]
+    lines = [
+        {
+            "portfolio": {"cash": {"USD": "1980.09"}, "positions": [{"product": "ETH-USD", "quantity": "0.1"}]},
+            "journal_seq": 5,
+        }
+    ]
     owners = _order(client_order_id="owner-1", filled_size="1", filled_value="200", fees="1")
     usd, eth = Decimal(10_000) + 50 - Decimal("19.91") - 201, "1.1"
     state = {
@@ -330,7 +335,22 @@ def test_money_and_coins_are_counted_to_the_last_digit(
     }
     spoil(lines)
 
-    assert len(list(judge.judge_money(lines, state, deposited=50))) == count
+    assert len(list(judge.judge_money(lines, [{"seq": 5, **JOURNAL[4]}], state, deposited=50))) == count
+
+
+@pytest.mark.parametrize("side", ["BUY", "SELL"])
+def test_what_was_booked_after_the_last_line_counts_too(side: str) -> None:
+    """As a bot does that waits under a kill file, and is ended there."""
+    lines = [{"portfolio": {"cash": {"USD": "2000"}, "positions": []}, "journal_seq": 5}]
+    fill = {"seq": 6, "kind": "FILL", "fill": {**FILL, "side": side}}
+    usd, eth = ("9980.09", "0.1") if side == "BUY" else ("10019.89", "-0.1")
+    state = {
+        "orders": [THERE],
+        "balances": {"USD": {"available": usd, "hold": "0"}, "ETH": {"available": eth, "hold": "0"}},
+    }
+
+    assert list(judge.judge_money(lines, [fill], state, deposited=0)) == []
+    assert len(list(judge.judge_money(lines, [{**fill, "seq": 5}], state, deposited=0))) == 2
 
 
 def test_the_seeded_draws_use_no_global_generator() -> None:

@@ -100,7 +100,7 @@ def _quiet(scene: Scene) -> list[str]:
         state, asked = scene.exchange.state(), scene.line.orders_asked()
         found += judge.judge_orders(story, state, asked)
         found += judge.judge_fills(story, state)
-        found += judge.judge_money(scene.bot.lines(), state, scene.deposited)
+        found += judge.judge_money(scene.bot.lines(), scene.bot.journal(), state, scene.deposited)
         found += judge.judge_settled(story, state, looks=judge.looks_of(scene.bot.lines()))
     return found
 

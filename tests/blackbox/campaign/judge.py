@@ -291,8 +291,13 @@ def judge_fills(story: Story, state: Row) -> Iterator[str]:
             yield f"fills_differ: {name}: booked {ours}, the exchange has {theirs}"
 
 
-def judge_money(every_line: Sequence[Row], state: Row, deposited: int) -> Iterator[str]:
-    """The bot's last line, the owner's share, and the account agree on each cent and coin."""
+def judge_money(every_line: Sequence[Row], journal: Iterable[Row], state: Row, deposited: int) -> Iterator[str]:
+    """
+    The bot's last line, the owner's share, and the account agree on each cent and coin.
+
+    What is booked while the bot waits under a kill file, and then ends, comes into no line before the next start: these
+    fills are added from the journal.
+    """
     lines = [line for line in every_line if line["portfolio"] is not None]
     if not lines:
         yield "no_portfolio: no line has one"
@@ -309,6 +314,9 @@ def judge_money(every_line: Sequence[Row], state: Row, deposited: int) -> Iterat
     for row in portfolio["positions"]:
         base = row["product"].partition("-")[0]
         ours[base] = ours.get(base, ZERO) + Decimal(row["quantity"])
+    for record in journal:
+        if record["kind"] == "FILL" and record["seq"] > (lines[-1]["journal_seq"] or 0):
+            _add(record["fill"], ours)
     there = {name: Decimal(row["available"]) + Decimal(row["hold"]) for name, row in state["balances"].items()}
     for name in dict.fromkeys((*there, *ours, *owner)):
         sums = ours.get(name, ZERO) + owner.get(name, ZERO)
@@ -337,6 +345,14 @@ def judge_settled(story: Story, state: Row, *, looks: Sequence[float]) -> Iterat
             yield f"open_here_only: {name}"
         elif not is_open_here and name in open_there:
             yield f"open_there_only: {name} is {story.closed.get(name) or told} here"
+
+
+def _add(fill: Row, sums: dict[str, Decimal]) -> None:
+    """Add what a fill has moved to cash and coins."""
+    sign = 1 if fill["side"] == "BUY" else -1
+    base, size = fill["product_id"].partition("-")[0], Decimal(fill["size"])
+    sums[base] = sums.get(base, ZERO) + sign * size
+    sums["USD"] -= sign * size * Decimal(fill["price"]) + Decimal(fill["fee"])
 
 
 def looks_of(every_line: Iterable[Row]) -> list[float]:
