@@ -13,7 +13,7 @@ from typing import Any
 from tests.independent_checker.orders import Problem
 from tests.independent_checker.story import Schema
 
-_FORMS = re.compile(r"[0-9a-f]{8,}|[0-9]+")
+_FORMS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8,}|[0-9]+")
 WORDS_LENGTH_MAX = 40
 
 

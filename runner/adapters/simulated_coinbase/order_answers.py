@@ -41,6 +41,7 @@ _STATUSES = (
     "EDIT_QUEUED",
     "UNKNOWN_ORDER_STATUS",
 )
+_FINAL = frozenset(status.value for status in OrderStatus if status.is_final)
 _PREVIEW_ONLY = (
     "INVALID_BASE_SIZE",
     "INVALID_QUOTE_SIZE",
@@ -160,7 +161,7 @@ class OrderAnswers:
         limit = min(number_in(params, "limit", ORDERS_PAGE) or ORDERS_PAGE, self._behaviour.orders_page_max)
         first = number_in(params, "cursor", 0)
         begin, end = moment_in(params, "start_date", LONG_AGO), moment_in(params, "end_date", FAR_AHEAD)
-        shown = self._book.newest_first(now)
+        shown = self._book.newest_first(now, without_final=bool(statuses) and _FINAL.isdisjoint(statuses))
         asked = [(fact, params[name]) for name, fact in _FACTS.items() if name in params]
         found = [record for record in shown if begin <= record.created_at < end and _is_asked_for(record, asked)]
         if statuses:

@@ -42,6 +42,8 @@ class OrderBook:
         self._time = time
         self._behaviour = behaviour
         self._accepted: dict[OrderId, OrderRecord] = {}
+        self._lively: dict[OrderId, OrderRecord] = {}
+        """Those of them that may still be shown with a status that is not final."""
         self._sent: dict[OrderId, Sent] = {}
         self._latest: dict[str, OrderId] = {}
         self._cancels: dict[OrderId, datetime] = {}
@@ -133,10 +135,16 @@ class OrderBook:
         record = self._accepted.get(OrderId(order_id))
         return record if record is not None and self.is_shown(record, now) else None
 
-    def newest_first(self, now: datetime) -> list[OrderRecord]:
+    def newest_first(self, now: datetime, *, without_final: bool = False) -> list[OrderRecord]:
+        """Return the orders that are shown; `without_final`: only those that may have a status that is not final."""
         self._engine.resting()
+        if without_final:
+            for record in list(self._lively.values()):
+                if record.status.is_final and not self.is_pending(record, now):
+                    del self._lively[record.order_id]
         latest = now - self._behaviour.lags.order
-        return [record for record in reversed(self._accepted.values()) if record.created_at <= latest]
+        kept = self._lively if without_final else self._accepted
+        return [record for record in reversed(kept.values()) if record.created_at <= latest]
 
     def is_shown(self, record: OrderRecord, now: datetime) -> bool:
         return record.created_at + self._behaviour.lags.order <= now
@@ -215,7 +223,7 @@ class OrderBook:
         return record
 
     def _keep(self, record: OrderRecord, sent: Sent) -> None:
-        self._accepted[record.order_id] = record
+        self._accepted[record.order_id] = self._lively[record.order_id] = record
         self._sent[record.order_id] = sent
         self._latest[sent.client_order_id] = record.order_id
         if self._behaviour.orders_kept is not None:
@@ -226,6 +234,7 @@ class OrderBook:
         while len(self._accepted) > kept + len(self._engine.resting()):
             oldest = next(record for record in self._accepted.values() if record.status.is_final)
             del self._accepted[oldest.order_id]
+            self._lively.pop(oldest.order_id, None)
             forgotten = self._sent.pop(oldest.order_id)
             if self._latest.get(forgotten.client_order_id) == oldest.order_id:
                 del self._latest[forgotten.client_order_id]
