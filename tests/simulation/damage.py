@@ -4,10 +4,10 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import AlreadyRunning, TraderError
+from core.errors import AlreadyRunning, ExitCode, TraderError
 from tests.fakes.spy_os import Crash
 from tests.simulation.plan import Disturbance
-from tests.simulation.world import World
+from tests.simulation.world import PlantedDefect, World
 
 TARGETS = {
     "journal": "data/journal.jsonl",
@@ -113,8 +113,12 @@ def _try_to_start(world: World) -> tuple[str | None, bool]:
     except Crash:
         world.clear_up_after_crash()
         return None, True
+    except PlantedDefect:
+        world.disk.end_process()
+        return None, True
     except TraderError as error:
         world.disk.end_process()
+        world.reached[f"ended with {ExitCode(error.exit_code).name}"] += 1
         return f"{type(error).__name__}: {error}", _files(world) == files
     finally:
         world.is_starting, world.desk.loop = False, None

@@ -1,6 +1,7 @@
 """What each kind of disturbance does, and when: entered into the diary of true time before the run begins."""
 
 import random
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -17,7 +18,7 @@ from tests.simulation import damage, files_that_fail
 from tests.simulation.loss_watch import LossWatch
 from tests.simulation.plan import Disturbance
 from tests.simulation.windowed_faults import Window
-from tests.simulation.world import ArmedCrash, World
+from tests.simulation.world import ArmedCrash, Defect, World
 
 Enter = Callable[[World, Disturbance], None]
 
@@ -113,20 +114,26 @@ def _crash(world: World, item: Disturbance) -> None:
     args = item.args
 
     def arm() -> None:
-        at_request = args.get("after_the_answer") is not None
         world.armed = ArmedCrash(
             calls=args["calls"],
-            name="no file call" if at_request else args.get("name", ""),
             is_power=args["power"],
-            written=args.get("written", 0.0),
             salt=item.salt,
+            is_at_request="after_the_answer" in args,
+            name=args.get("name", ""),
+            file=args.get("file", ""),
+            endpoint=args.get("at", ""),
+            when="after" if args.get("after_the_answer") else "before",
+            written=args.get("written", 0.0),
             chain=list(args.get("chain", ())),
             down_minutes=args.get("down", 0.0),
         )
-        if at_request:
-            world.desk.wire.cut_power(after_requests=args["calls"], after_the_answer=args["after_the_answer"])
 
     world.at(item.minute, arm)
+
+
+def _defect(world: World, item: Disturbance) -> None:
+    defect = Defect(endpoint=item.args["at"], when=item.args["when"], times=item.args["times"])
+    world.at(item.minute, lambda: world.defects.append(defect))
 
 
 def _frozen(world: World, item: Disturbance) -> None:
@@ -171,6 +178,7 @@ ENTER: Mapping[str, Enter] = {
     "drift": _drift,
     "stop": _stop,
     "crash": _crash,
+    "defect": _defect,
     "frozen": _frozen,
     "jump": _jump,
     "second": _second,
@@ -178,10 +186,14 @@ ENTER: Mapping[str, Enter] = {
     "config": damage.plan_edit,
     "unlocked": damage.plan_unlocking,
     "disk": files_that_fail.plan_window,
+    "room": files_that_fail.plan_room,
 }
 
 
 # --- at certain requests ----------------------------------------------------------------------------------------------
+
+
+_SHOWN = re.compile(rb'"status": ?"([A-Z_]+)"')
 
 
 class _Watch:
@@ -209,8 +221,13 @@ class _Watch:
 
     def carry(self, request: HttpRequest) -> Answer:
         """Bring a request to the exchange, once or twice."""
-        exchange = self._world.desk.exchange
-        if self._echoes and route(request.method, request.target).endpoint is Endpoint.CREATE:
+        exchange, asked = self._world.desk.exchange, route(request.method, request.target).endpoint
+        if asked in (Endpoint.ORDER, Endpoint.ORDERS):
+            answer = exchange.answer(request)
+            for status in _SHOWN.findall(answer.response.body):
+                self._world.reached[f"order shown as {status.decode()}"] += 1
+            return answer
+        if self._echoes and asked is Endpoint.CREATE:
             self._echoes.pop()
             exchange.answer(request)
             kind = "reject" if self._world.plan.rejects_duplicates else "first order"
@@ -224,6 +241,7 @@ class _Watch:
             self._judge_create()
         else:
             self._count_down(endpoint, "before")
+        self._world.at_request(endpoint, "before")
 
     def _judge_create(self) -> None:
         world, journal = self._world, self._world.desk.witness.journal
@@ -242,6 +260,7 @@ class _Watch:
 
     def after_request(self, _number: int, endpoint: Endpoint) -> None:
         self._count_down(endpoint, "after")
+        self._world.at_request(endpoint, "after")
 
     def _count_down(self, endpoint: Endpoint, when: str) -> None:
         for item, left in tuple(self._kills):

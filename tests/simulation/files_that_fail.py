@@ -3,11 +3,14 @@
 import errno
 from collections.abc import Callable, Mapping
 
+from core.model.guards import DiskRoom
 from tests.fakes.spy_os import Call, ShortWrite, fault
 from tests.simulation.plan import Disturbance
 from tests.simulation.world import KILL_FILE, World
 
 RECORDS = ("data/", "logs/")
+CRASH_FILES = ("journal", "audit", "tape/", ".state.json", "KILL_SWITCH", "lock")
+"""Parts of the names of files at which a run is ended on purpose."""
 
 
 def plan_window(world: World, item: Disturbance) -> None:
@@ -31,6 +34,28 @@ def plan_window(world: World, item: Disturbance) -> None:
         lambda: world.file_faults.append(strike),
         lambda: world.file_faults.remove(strike),
     )
+
+
+def plan_room(world: World, item: Disturbance) -> None:
+    """Let the file system have too little room for a while, or not say how much."""
+
+    def begin() -> None:
+        world.reached[f"room: {item.args['what']}"] += 1
+        world.room = _ROOMS[item.args["what"]]
+
+    def undo() -> None:
+        world.room = None
+
+    world.during(item.minute, item.until, begin, undo)
+
+
+_ROOMS = {
+    "no megabytes": DiskRoom(free_mb=1, free_inodes=1 << 20),
+    "no inodes": DiskRoom(free_mb=1 << 20, free_inodes=1),
+    "not to be told": DiskRoom(free_mb=None, free_inodes=None),
+}
+
+ROOMS = tuple(_ROOMS)
 
 
 def _full(call: Call) -> BaseException | None:

@@ -14,7 +14,7 @@ from tests.independent_checker.record_lines import segments_of
 from tests.loopback.oracle import bots_orders, lines_of, violations
 from tests.simulation.plan import CALM_MINUTES
 from tests.simulation.shapes import ShapeSchema
-from tests.simulation.world import World
+from tests.simulation.world import PlantedDefect, World
 
 LATCHES = ("daily_stop", "weekly_stop", "drawdown", "volatility_crash")
 """Breakers that no calm ends: losses, and a market that fell."""
@@ -73,6 +73,8 @@ def audit_root(world: World) -> str:
 
 def _is_excused(text: str, world: World) -> bool:
     kinds = {item.kind for item in world.plan.disturbances}
+    if text.startswith("exception: ") and PlantedDefect.__name__ in text:
+        return "defect" in kinds
     if "jump" in kinds and text.startswith(_BY_THE_CLOCK):
         return not text.startswith("audit: ") or any(code in text for code in _BY_ITS_CODE)
     if world.plan.ending == "cancel-all" and text.startswith("still_naked"):

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.loopback.oracle import unsettled
+from tests.loopback.oracle import lines_of, unsettled
 from tests.simulation.disturbing import enter_all
 from tests.simulation.laws import audit_root, judge
 from tests.simulation.plan import Plan
@@ -71,13 +71,12 @@ def run(plan: Plan, keep: Path | None = None) -> Result:
             problems = [f"crash/{type(error).__name__}: {error}"]
         world.open_before = open_before if not problems else None
         problems += _judged(world)
-        lines = world.desk.audit_file.read_bytes().count(b"\n") if world.desk.audit_file.exists() else 0
         return Result(
             seed=plan.seed,
             minutes=plan.minutes,
             root=audit_root(world),
             violations=problems,
-            cycles=lines,
+            cycles=len(lines_of(world.desk)),
             cpu_seconds=time.process_time() - began,
             reached=count(world),
             strikes=[(minute, fault.value, endpoint.value) for minute, endpoint, fault in world.faults.history],

@@ -1,7 +1,7 @@
 """Draws a plan from a seed: a swarm, in which each seed has a few of the troubles, and some seeds have none."""
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,8 +10,9 @@ from runner.adapters.simulated_coinbase.routes import Endpoint
 from tests.loopback.storms import LIES, LOSING
 from tests.loopback.troubles import KILL_TEXTS, PRODUCT_CHANGES
 from tests.simulation.damage import EDITS, draw_damage
-from tests.simulation.files_that_fail import KINDS
+from tests.simulation.files_that_fail import CRASH_FILES, KINDS, ROOMS
 from tests.simulation.plan import DAY_MINUTES, Disturbance, Plan
+from tests.simulation.profiles import PACE, PROFILES, draw_profile, draw_settings
 
 SIGNED_EVERY = 20
 """In each such seed the official SDK signs."""
@@ -25,91 +26,41 @@ DAYS_TO_CHOOSE_FROM = 300
 _POSTS = [Endpoint.CREATE.value, Endpoint.CANCEL.value]
 _FILE_CALLS = ("", "", "write", "write", "fsync", "replace", "open", "lstat", "fstat", "close", "unlink")
 
-PACE = {
-    "universe.min_eligible_products": 1,
-    "app.logging.level": "ERROR",
-    "universe.refresh_interval_seconds": 600,
-    "policy.execution.poll_interval_seconds": 4,
-    "policy.execution.maker_ttl_seconds": 8,
-    "policy.execution.max_requotes": 1,
-}
-"""Fewer looks at each order than shipped, and a smaller universe: more cycles and more orders in the same time."""
-
-DENSE = {
-    "signals.triggers.price_move_15m_pct": 0.08,
-    "signals.triggers.price_move_60m_pct": 0.15,
-    "signals.triggers.volume_spike_min_move_pct": 0.05,
-    "signals.triggers.momentum_min_move_pct": 0.2,
-    "signals.triggers.mean_reversion_min_zscore": 1.0,
-    "signals.triggers.min_score": 0.01,
-    "signals.conviction.min_conviction": 0.01,
-    "signals.strategies.price_move.max_hold_minutes": 7,
-    "signals.strategies.momentum.max_hold_minutes": 9,
-    "signals.strategies.mean_reversion.max_hold_minutes": 5,
-    "policy.risk.max_trades_per_hour": 100,
-    "policy.risk.max_trades_per_day": 1000,
-    "policy.risk.per_symbol_trade_spacing_seconds": 60,
-    "policy.risk.per_symbol_cooldown_minutes": 1,
-    "policy.risk.per_symbol_cooldown_after_loss_minutes": 1,
-    "policy.risk.per_symbol_cooldown_after_stop_minutes": 1,
-    "policy.risk.cooldown_after_loss_trades": 20,
-    "policy.risk.cooldown_minutes": 1,
-}
-"""Something is bought as soon as it may be, and sold minutes later: the more orders, the more answers can get lost."""
-
-CALMER = {
-    "signals.triggers.price_move_15m_pct": 0.6,
-    "signals.triggers.price_move_60m_pct": 1.2,
-    "signals.triggers.momentum_min_move_pct": 1.5,
-    "signals.triggers.mean_reversion_min_zscore": 3.0,
-    "signals.triggers.min_score": 0.1,
-}
-
-
-PROFILES: Mapping[str, Mapping[str, Any]] = {"dense": DENSE, "busy": {}, "calmer": CALMER}
-
 
 def draw_plan(seed: int, minutes: int) -> Plan:
     """Return the plan of a seed: it depends on these two numbers and on nothing else."""
     draw = random.Random(f"simulation {seed} {minutes}")  # noqa: S311 - a simulation
     begin = FIRST_DAY + timedelta(days=draw.randrange(DAYS_TO_CHOOSE_FROM), minutes=draw.randrange(DAY_MINUTES))
-    profile = draw.choice(list(PROFILES))
+    profile = draw_profile(draw)
+    products = draw.choice((2, 3, 3, 4))
     is_signed = seed % SIGNED_EVERY == 0
     return Plan(
         seed=seed,
         minutes=minutes,
         begin=begin.isoformat(),
         profile=profile,
-        products=draw.choice((2, 3, 3, 4)),
+        products=products,
         lag_seconds=draw.choice((0.0, 0.0, 0.0, 1.0, 3.0, 10.0, 40.0)),
         lags_vary=draw.random() < 0.5,
         rejects_duplicates=draw.random() < 0.5,
         is_signed=is_signed,
         ending=draw.choice(("", "", "", "stop", "cancel-all")),
-        changes={**PACE, **PROFILES[profile], **_settings(draw)},
-        disturbances=_ordered([*_owner(draw, minutes), *_troubles(draw, minutes, is_signed=is_signed)]),
+        changes={**PACE, **PROFILES[profile], **draw_settings(draw, products)},
+        disturbances=_ordered(
+            [
+                *_owner(draw, minutes),
+                *_troubles(draw, minutes),
+                *(_hail(draw, minutes) if profile == "hail" else ()),
+            ]
+        ),
     )
-
-
-def _settings(draw: random.Random) -> dict[str, Any]:
-    chosen: dict[str, Any] = {"app.state.snapshot_every_cycles": draw.choice((1, 7, 60, 60))}
-    if draw.random() < 0.25:
-        chosen["policy.protection.kind"] = draw.choice(("stop_limit", "bracket"))
-    if draw.random() < 0.4:
-        day, week, drawdown = draw.choice(
-            ((-0.1, -7.0, 10.0), (-0.2, -7.0, 10.0), (-0.1, -0.2, 0.6), (-0.4, -0.5, 0.6))
-        )
-        chosen["policy.risk.daily_stop_pnl_pct"] = day
-        chosen["policy.risk.weekly_stop_pnl_pct"] = week
-        chosen["policy.risk.max_drawdown_pct"] = drawdown
-    return chosen
 
 
 def _ordered(items: list[Disturbance]) -> tuple[Disturbance, ...]:
     return tuple(sorted(items, key=lambda item: item.minute))
 
 
-def _troubles(draw: random.Random, minutes: int, *, is_signed: bool) -> Iterator[Disturbance]:
+def _troubles(draw: random.Random, minutes: int) -> Iterator[Disturbance]:
     """Yield what goes wrong: for each kind it is drawn whether there is any in this seed."""
     if draw.random() < QUIET_CHANCE:
         return
@@ -165,6 +116,15 @@ def _losses(draw: random.Random, minutes: int) -> Iterator[Disturbance]:
     for fault in draw.sample(LOSING, draw.randrange(1, 5)):
         yield _fault(draw, (0.0, float(minutes)), fault, draw.uniform(0.02, 0.15), *_POSTS)
 
+
+def _hail(draw: random.Random, minutes: int) -> Iterator[Disturbance]:
+    """Half of all answers to orders are lost or late, all day long."""
+    for fault in _LOSING_OR_LATE:
+        yield _fault(draw, (0.0, float(minutes)), fault, draw.uniform(0.05, 0.12), *_POSTS)
+
+
+_LOSING_OR_LATE = (*(fault for fault in LOSING if fault is not Fault.LOST_BEFORE), Fault.LATE_ANSWER)
+"""An order that never arrived keeps its product waiting for minutes: it is left to the others to lose those."""
 
 _OF_LISTS = (
     Fault.FILLS_MISSING,
@@ -244,17 +204,32 @@ def _stops(draw: random.Random, minutes: int) -> Iterator[Disturbance]:
 
 
 def _crashes(draw: random.Random, minutes: int) -> Iterator[Disturbance]:
-    for minute, _ in _times(draw, minutes, draw.choice((120.0, 240.0, 500.0))):
+    """The process or the machine ends: at any request, around an order or a cancel, or at a call to a file."""
+    for minute, _ in _times(draw, minutes, draw.choice((90.0, 180.0, 360.0))):
         args: dict[str, Any] = {"power": draw.random() < 0.5, "down": draw.choice((0.0, 0.0, 0.5, 4.0))}
-        if draw.random() < 0.5:
-            args |= {"calls": draw.randrange(1, 40), "after_the_answer": draw.random() < 0.6}
+        where = draw.choice(("any", "order", "call", "call", "file"))
+        if where in ("any", "order"):
+            args |= {"calls": draw.randrange(1, 40 if where == "any" else 4), "after_the_answer": draw.random() < 0.6}
+            args["at"] = "" if where == "any" else draw.choice((*_POSTS, Endpoint.CREATE.value))
         else:
-            name = draw.choice(_FILE_CALLS)
-            args |= {"name": name, "calls": draw.randrange(1, 12 if name else 150)}
+            name = draw.choice(_FILE_CALLS) if where == "call" else ""
+            args |= {"name": name, "file": draw.choice(CRASH_FILES) if where == "file" else ""}
+            args["calls"] = draw.randrange(1, 12 if name else 60 if args["file"] else 150)
             args["written"] = draw.choice((0.0, 0.0, 0.4, 0.99, 1.0))
         if draw.random() < 0.3:
             args["chain"] = [draw.randrange(1, 70) for _ in range(draw.randrange(1, 4))]
         yield Disturbance(kind="crash", minute=minute, salt=_salt(draw), args=args)
+
+
+def _defects(draw: random.Random, minutes: int) -> Iterator[Disturbance]:
+    """A defect that nobody thought of: an exception in the middle of some cycles."""
+    for minute, _ in _times(draw, minutes, draw.choice((100.0, 300.0))):
+        args = {
+            "at": draw.choice(("", "", *_POSTS)),
+            "when": draw.choice(("before", "after")),
+            "times": draw.choice((1, 1, 2, 3)),
+        }
+        yield Disturbance(kind="defect", minute=minute, args=args)
 
 
 def _frozen(draw: random.Random, minutes: int) -> Iterator[Disturbance]:
@@ -300,6 +275,12 @@ def _disk(draw: random.Random, minutes: int) -> Iterator[Disturbance]:
         yield Disturbance(kind="disk", minute=begin, until=end, args=args)
 
 
+def _room(draw: random.Random, minutes: int) -> Iterator[Disturbance]:
+    """The disk gets nearly full: the last room is kept for what must be written."""
+    for begin, end in _times(draw, minutes, 300.0, (1.5, 12.0)):
+        yield Disturbance(kind="room", minute=begin, until=end, args={"what": draw.choice(ROOMS)})
+
+
 def _damage(draw: random.Random, minutes: int) -> Iterator[Disturbance]:
     for minute, _ in _times(draw, minutes, 400.0):
         yield Disturbance(kind="damage", minute=minute, args=draw_damage(draw))
@@ -316,14 +297,16 @@ _KINDS: tuple[tuple[float, Callable[[random.Random, int], Iterator[Disturbance]]
     (0.15, _echoes),
     (0.15, _drifts),
     (0.4, _stops),
-    (0.5, _crashes),
+    (0.85, _crashes),
+    (0.15, _defects),
     (0.2, _frozen),
-    (0.15, _jumps),
+    (0.2, _jumps),
     (0.4, _kills),
     (0.2, _seconds),
     (0.1, _unlocked),
     (0.15, _edits),
-    (0.25, _disk),
-    (0.25, _damage),
+    (0.35, _disk),
+    (0.15, _room),
+    (0.3, _damage),
 )
 """The chance that a seed has any of a kind, and what is drawn then."""

@@ -8,6 +8,13 @@ from dataclasses import dataclass, field
 from runner.adapters.simulated_coinbase.faults import Fault
 from runner.adapters.simulated_coinbase.routes import Endpoint
 
+HIDDEN_MINUTES_MAX, HIDDEN_WITHIN_MINUTES = 2, 10
+"""
+In so many minutes of so many an existing order may be kept out of what is shown. An order that is hidden from every
+look for longer than the time it takes to settle cannot be told from one that is absent: that the exchange does not do
+this is what the proof of absence rests on (design section 7, E6 and E7 of reliability.md).
+"""
+
 
 @dataclass(slots=True, kw_only=True)
 class Window:
@@ -32,6 +39,8 @@ class WindowedFaults:
     appointed: list[tuple[Fault, Endpoint]] = field(default_factory=list)
     counts: Counter[Fault] = field(default_factory=Counter)
     history: list[tuple[float, Endpoint, Fault]] = field(default_factory=list)
+    hidden_in: list[int] = field(default_factory=list)
+    """The latest minutes in which an order was kept out of an answer."""
 
     def draw(self, endpoint: Endpoint) -> Fault | None:
         """Return the fault of this request, or None."""
@@ -39,7 +48,7 @@ class WindowedFaults:
             return None
         fault = self._appointed(endpoint)
         for window in self.windows:
-            if window.strikes(endpoint) and fault is None:
+            if window.strikes(endpoint) and fault is None and self._is_bearable(window.fault):
                 fault = window.fault
         if fault is not None:
             self.counts[fault] += 1
@@ -50,6 +59,18 @@ class WindowedFaults:
         """Let nothing go wrong any more."""
         self.windows.clear()
         self.appointed.clear()
+
+    def _is_bearable(self, fault: Fault) -> bool:
+        """Tell whether an order may be hidden once more; every other fault may always strike."""
+        if fault is not Fault.ORDER_MISSING:
+            return True
+        minute = int(self.minutes())
+        self.hidden_in = [one for one in self.hidden_in if one > minute - HIDDEN_WITHIN_MINUTES]
+        if minute not in self.hidden_in:
+            if len(self.hidden_in) >= HIDDEN_MINUTES_MAX:
+                return False
+            self.hidden_in.append(minute)
+        return True
 
     def _appointed(self, endpoint: Endpoint) -> Fault | None:
         for item in self.appointed:

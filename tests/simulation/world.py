@@ -1,21 +1,26 @@
 """One run: the account, the exchange, the disk, the clocks, and the bot that is started again whatever ends it."""
 
 import contextlib
+import importlib
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import NoReturn, cast
+from typing import cast
+from unittest.mock import patch
 
 from core.errors import ConfigError, ExitCode, TraderError
+from core.model.guards import DiskRoom
 from runner.adapters.coinbase.credentials import KEY_VARIABLE, SECRET_VARIABLE
+from runner.adapters.process_facts import disk_room
 from runner.adapters.simulated_coinbase.access import Access
 from runner.adapters.simulated_coinbase.account_keys import AccountKey, make_key
 from runner.adapters.simulated_coinbase.behaviour import Behaviour, DuplicateAnswer, Lags
 from runner.adapters.simulated_coinbase.faults import FaultPlan
+from runner.adapters.simulated_coinbase.routes import Endpoint
 from runner.desk import Desk
 from tests.fakes.disk import Disk
 from tests.fakes.spy_os import Call, Crash
@@ -37,19 +42,38 @@ IDLE_STARTS_MAX = 400
 @dataclass(slots=True, kw_only=True)
 class ArmedCrash:
     """
-    The process ends at the `calls`-th file call of a kind ("": any), or as the wire says.
+    The process ends at the `calls`-th file call of a kind to a file, or at the `calls`-th request.
 
-    `is_power`: with it the machine, and what was not synced. `written`: the share of a write that still gets there.
-    `chain`: so many calls after each of the next starts it ends again.
+    `name` and `file` are those of the file call, "" stands for any; `endpoint` and `when` those of the request, with ""
+    for any; `is_at_request` says which of the two is meant. `is_power`: with it the machine ends, and what was not
+    synced. `written`: the share of a write that still gets there. `chain`: so many calls after each of the next starts
+    it ends again.
     """
 
     calls: int
-    name: str
     is_power: bool
-    written: float
     salt: int
+    is_at_request: bool = False
+    name: str = ""
+    file: str = ""
+    endpoint: str = ""
+    when: str = ""
+    written: float = 0.0
     chain: list[int] = field(default_factory=list)
     down_minutes: float = 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Defect:
+    """The next `times` requests to an endpoint ("": any) end in an exception that nobody expects."""
+
+    endpoint: str
+    when: str
+    times: int
+
+
+class PlantedDefect(Exception):
+    """Stands for whatever may be wrong in the program itself."""
 
 
 FileFault = Callable[[Call], None]
@@ -81,6 +105,9 @@ class World:
     pause: timedelta = timedelta(0)
     is_muted: bool = False
     kill_is_unreadable: bool = False
+    room: DiskRoom | None = None
+    """What the file system has left, where that is not the truth."""
+    defects: list["Defect"] = field(default_factory=list)
     open_before: int | None = None
 
     def at(self, minute: float, action: Callable[[], None]) -> None:
@@ -108,7 +135,7 @@ class World:
             self.undo.pop()()
         self.faults.clear()
         self.armed = None
-        self.desk.wire.restore_power()
+        self.defects.clear()
 
     # --- playing ------------------------------------------------------------------------------------------------------
 
@@ -141,6 +168,10 @@ class World:
             self._note_end(error)
             self.disk.end_process()
             self.pause = PAUSE
+        except PlantedDefect:  # not in a stage, which notes it in its line: it ends the process, with a traceback
+            self.reached["defect in a start" if self.is_starting else "defect while the line was being made"] += 1
+            self.disk.end_process()
+            self.pause = PAUSE
         else:
             self.reached["orderly stop"] += 1
             self.disk.end_process()
@@ -152,7 +183,7 @@ class World:
         code = ExitCode(error.exit_code).name
         self.ends[f"{type(error).__name__} ({code}) {'at a start' if self.is_starting else 'while running'}"] += 1
         self.desk.refused_starts.append(f"{type(error).__name__}: {error}")
-        self.reached[f"ended by {type(error).__name__}"] += 1
+        self.reached[f"ended with {code}"] += 1
         if isinstance(error, ConfigError) and not self.reached["config: broken"]:
             self.problems.append(f"config_refused: {error}")
 
@@ -168,7 +199,13 @@ class World:
             self.disk.end_process()
         self.pause = timedelta(minutes=crash.down_minutes)
         if crash.chain:
-            self.armed = replace(crash, calls=crash.chain[0], chain=crash.chain[1:], name="", down_minutes=0.0)
+            self.armed = ArmedCrash(
+                calls=crash.chain[0],
+                chain=crash.chain[1:],
+                is_power=crash.is_power,
+                written=crash.written,
+                salt=crash.salt,
+            )
 
     def stop(self, reason: str) -> None:
         """Ask the bot, where it runs, for an orderly end, as SIGTERM does."""
@@ -182,9 +219,10 @@ class World:
         if self.is_muted:
             return
         armed = self.armed
-        if armed is not None and armed.name in ("", call.name):
+        if armed is not None and not armed.is_at_request and armed.name in ("", call.name) and armed.file in call.path:
             armed.calls -= 1
             if armed.calls <= 0:
+                self.reached[f"crash in {_kind_of(call.path)}"] += 1
                 self._note_crash(armed, f"at {call.name}")
                 raise Crash(int(call.size * armed.written))
         if call.path.endswith(KILL_FILE):
@@ -192,13 +230,23 @@ class World:
         for fault in self.file_faults:
             fault(call)
 
-    def cut(self) -> NoReturn:
-        """End the process at a request, as the wire says."""
-        if self.armed is None:
-            raise AssertionError("a cut that nobody ordered")
-        self._note_crash(self.armed, "at a request")
-        self.disk.crash()
-        raise AssertionError("the disk went on after its end")
+    def at_request(self, endpoint: Endpoint, when: str) -> None:
+        """Let the process end at a request, or a defect show itself, where one is planned."""
+        if self.is_muted:
+            return
+        armed = self.armed
+        if armed is not None and armed.is_at_request and _is_meant(armed.endpoint, armed.when, endpoint, when):
+            armed.calls -= 1
+            if armed.calls <= 0:
+                self.reached[f"crash {when} {endpoint.value if endpoint in _POSTS else 'another request'}"] += 1
+                self._note_crash(armed, "at a request")
+                self.disk.crash()
+        for defect in self.defects:
+            if _is_meant(defect.endpoint, defect.when, endpoint, when):
+                defect.times -= 1
+                self.defects = [one for one in self.defects if one.times > 0]
+                self.reached[f"defect {when} {endpoint.value if endpoint in _POSTS else 'another request'}"] += 1
+                raise PlantedDefect(endpoint.value)
 
     def _note_crash(self, armed: ArmedCrash, where: str) -> None:
         self.armed, self.struck = None, armed
@@ -221,6 +269,19 @@ class World:
                 yield desk
 
         return noting()
+
+
+_POSTS = (Endpoint.CREATE, Endpoint.CANCEL)
+_FILES = ("journal", "audit", "tape", ".state.json", "KILL_SWITCH", ".lock", ".pid")
+
+
+def _is_meant(endpoint: str, when: str, asked: Endpoint, now: str) -> bool:
+    return endpoint in ("", asked.value) and when == now
+
+
+def _kind_of(path: str) -> str:
+    """Return what a file is for, by its name."""
+    return next((name.strip(".") for name in _FILES if name in path), "another file or a folder")
 
 
 @contextmanager
@@ -261,7 +322,9 @@ def open_world(plan: Plan, folder: Path) -> Iterator[World]:
         desk.exchange.faults = cast(FaultPlan, faults)
         disk = Disk(folder)
         world = World(plan, desk, disk, clock, faults, key)
-        disk.on_call, desk.wire.end_process = world.on_file_call, world.cut
+        disk.on_call = world.on_file_call
+        opening = importlib.import_module("runner.ports_opening")
+        stack.enter_context(patch.object(opening, "disk_room", lambda *given: world.room or disk_room(*given)))
         open_desk = desk.open_desk
         desk.open = lambda *given: world.opened(lambda: open_desk(*given))
         stack.enter_context(disk.installed())
