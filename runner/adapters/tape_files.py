@@ -2,8 +2,8 @@
 The files of the tape, `data/tape/000001-20260105.tape` and so on: written behind each cycle, dropped when they are
 old.
 
-A file is a first line of text and then frames: kind, slot, lengths and checksum, then the record, deflated by itself:
-damage costs one record and not a day. Each run begins a file of its own, and each file begins with a header from which
+A file is a first line of text and then frames: kind, slot, lengths and checksum, then the record, deflated by itself.
+Damage costs what follows it in its file, which is never more than a day. Each run begins a file of its own, and each file begins with a header from which
 its cycles can be decided again. Nothing is synced per cycle: journal and audit are the truth, and what of the tape a
 power cut takes is known from them.
 """

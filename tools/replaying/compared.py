@@ -45,8 +45,10 @@ class JournalDiffers(StateUnusable):
 class ComparedJournal:
     """Port `RecordLog` in the journal's place."""
 
-    def __init__(self, journal: RecordedJournal) -> None:
+    def __init__(self, journal: RecordedJournal, end: int | None = None) -> None:
+        """`end` is the last record that the run can have written; None when no other run came after it."""
         self._journal = journal
+        self._end = end
         self.records = 0
 
     def end_if_full(self) -> Mapping[str, object] | None:
@@ -65,6 +67,8 @@ class ComparedJournal:
             JournalDiffers
             TapeOver: The recorded run was cut off here.
         """
+        if self._end is not None and self._journal.chain.before.seq >= self._end:
+            raise TapeOver("the journal of this run ends here")
         begins_file = body.get("kind") == SEGMENT_KIND
         record = self._journal.chain.peek() if begins_file else self._journal.peek()
         if record is None or (record.body.get("kind") == RunStarted.kind and body.get("kind") != RunStarted.kind):

@@ -54,7 +54,7 @@ from tools.replaying.compared import (
     shown,
 )
 from tools.replaying.played_parts import NoAnchors, PlayedTape
-from tools.replaying.reading import Recorded, RecordedJournal, TapeFile, TapeTexts, header_of
+from tools.replaying.reading import Recorded, RecordedJournal, RecordsDamaged, TapeFile, TapeTexts, header_of
 from tools.replaying.verdict import Verdict
 from tools.replaying.watching import Watcher
 
@@ -94,7 +94,7 @@ class PlayedRun:
         self._header = header_of(files[0])
         self._texts = TapeTexts(files)
         self._player = Player(self._texts, self._header.at)
-        self._journal = ComparedJournal(recorded.journal)
+        self._journal = ComparedJournal(recorded.journal, journal_end)
         self._segment = list(self._header.segment)
         self._audit = ComparedAudit(recorded.audit, self._segment)
         self._tape = PlayedTape(self._player, self._texts, watcher, self._after_cycle)
@@ -122,6 +122,8 @@ class PlayedRun:
                 goes_on = self._give_up(_question(error))
             except TapeOver:
                 break
+            except RecordsDamaged:
+                raise
             except TraderError:
                 break  # the recorded run ended so, too
             if not goes_on:
@@ -250,7 +252,7 @@ class PlayedRun:
             return
         if line is None:
             self._stop_where_it_was_cut_off()
-            self._verdict.without_line += 1
+            self._note_no_line(desk)
         else:
             self._note_line(line)
             self._watcher.decided(line, self._audit.found)
@@ -272,6 +274,17 @@ class PlayedRun:
         line = self._next_line()
         if line is not None and line.body.get("no_trade_reason") == INTERRUPTED:
             raise TapeOver("the process ended before it wrote the line")
+
+    def _note_no_line(self, desk: Desk) -> None:
+        """Tell lines that were taken away before the first one, or are still to come, from one that is missing."""
+        slot, ahead = desk.book.ledger.last_slot or 0, self._recorded_audit.peek()
+        begins_afresh = ahead is None or "begun_afresh" in (ahead.body.get("segment") or {})
+        if self._recorded_audit.last is None and begins_afresh:
+            self._verdict.without_line += 1
+        elif ahead is None:
+            self._verdict.unclosed.append(slot)
+        else:
+            self._verdict.missing.append(slot)
 
     def _stop_when_enough(self, line: Record | None) -> None:
         """

@@ -10,7 +10,7 @@ from core.errors import StateUnusable
 from core.ledger.fold import apply
 from core.model.codec import decode_event
 from core.model.ledger import Ledger
-from core.model.records import Event
+from core.model.records import Event, RunStopped
 from core.ports import Position
 from runner.adapters.tape_files import FOLDER_NAME, TapeFileReader, TapeFrame, tape_names
 from runner.audit_line import AUDIT_NAME
@@ -24,6 +24,10 @@ UNTOLD_MAX = 10_000
 """More events than any cycle has."""
 
 
+class RecordsDamaged(StateUnusable):
+    """Journal or audit cannot be read on; the message says where."""
+
+
 class RecordedChain:
     """A chain read once from its beginning, with a look at what comes next. `before` is where the next one begins."""
 
@@ -35,9 +39,17 @@ class RecordedChain:
         self._is_over = False
 
     def peek(self) -> Record | None:
-        """Return the next record, None at the end. Raises StateUnusable where the chain is damaged."""
+        """
+        Return the next record, None at the end.
+
+        Raises:
+            RecordsDamaged
+        """
         if self._ahead is None and not self._is_over:
-            self._ahead = next(self._records, None)
+            try:
+                self._ahead = next(self._records, None)
+            except StateUnusable as error:
+                raise RecordsDamaged(str(error)) from error
             self._is_over = self._ahead is None
         return self._ahead
 
@@ -90,8 +102,13 @@ class RecordedJournal:
         record = self.peek()
         if record is None:
             return None
-        event = decode_event(record.body)
-        self.took(event, apply(self.ledger, event))
+        try:
+            event = decode_event(record.body)
+            after = apply(self.ledger, event)
+        except (ValueError, StateUnusable) as error:
+            words = f"{self.chain.path}, seq {record.place.seq}: it is no event that fits here: {error}"
+            raise RecordsDamaged(words) from error
+        self.took(event, after)
         return event
 
     def took(self, event: Event, after: Ledger) -> None:
@@ -105,6 +122,11 @@ class RecordedJournal:
         self._told = max(self._told, seq)
         while self._recent and self._recent[0][0] <= seq:
             self._recent.popleft()
+
+    @property
+    def ends_in_order(self) -> bool:
+        """Whether the last event is the stop of a run, which comes after the line of its last cycle."""
+        return bool(self._recent) and isinstance(self._recent[-1][1], RunStopped)
 
     def untold(self) -> list[Event]:
         return [event for seq, event in self._recent if seq > self._told]
@@ -125,6 +147,13 @@ class RecordedAudit:
         record = self.chain.take()
         self.last = record or self.last
         return record
+
+    def has_grown(self) -> bool:
+        """Tell whether a loop has gone on writing lines since the end was reached."""
+        try:
+            return self.chain.path.stat().st_size > self.chain.before.offset
+        except OSError:
+            return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,9 @@ def identity_words(verdict: Verdict, data_dir: Path, cycle: int | None, code: st
     if verdict.lost:
         first, last = verdict.lost[0], verdict.lost[-1]
         yield f"❌ {len(verdict.lost):,} cycles have a line and no facts (cycles {first[0]} to {last[0]}): {first[2]}"
+    if verdict.missing:
+        slots = ", ".join(map(str, verdict.missing[:SHOWN]))
+        yield f"❌ {len(verdict.missing):,} cycles were decided and have no line (slots {slots}): lines were removed"
     if verdict.is_empty:
         what = "nothing can be decided again" if cycle is None else f"cycle {cycle} cannot be decided again"
         yield f"❌ {what}: the tape in {data_dir / 'tape'} does not have it"
@@ -61,7 +64,9 @@ def _left_out(verdict: Verdict) -> Iterator[str]:
     if verdict.before_tape:
         yield f"   {verdict.before_tape:,} more are older than the tape that is kept"
     if verdict.without_line:
-        yield f"   {verdict.without_line:,} more have no line (an audit emptied by hand?); their journal is the same"
+        yield f"   {verdict.without_line:,} more have no line (the audit was begun afresh); their journal is the same"
+    if verdict.unclosed:
+        yield f"   {len(verdict.unclosed):,} more have no line yet (cut off, or still running)"
 
 
 def identity_json(verdict: Verdict) -> dict[str, object]:
@@ -73,6 +78,8 @@ def identity_json(verdict: Verdict) -> dict[str, object]:
         "cut_off": verdict.cut_off,
         "before_tape": verdict.before_tape,
         "without_line": verdict.without_line,
+        "missing": verdict.missing,
+        "unclosed": verdict.unclosed,
         "journal_records": verdict.records,
         "runs": verdict.runs,
         "problems": verdict.problems,

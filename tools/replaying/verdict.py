@@ -17,6 +17,10 @@ class Verdict:
     cut_off: int = 0
     before_tape: int = 0
     without_line: int = 0
+    missing: list[int] = field(default_factory=list)
+    """Slots of cycles whose line is gone from among the others."""
+    unclosed: list[int] = field(default_factory=list)
+    """Slots of cycles after the last line: one, when a crash came before its line and nothing was started since."""
     records: int = 0
     runs: int = 0
     last_same: int = 0
@@ -70,7 +74,7 @@ class Verdict:
 
     @property
     def is_good(self) -> bool:
-        return not (self.differing or self.lost or self.problems)
+        return not (self.differing or self.lost or self.missing or self.problems)
 
     @property
     def is_empty(self) -> bool:
