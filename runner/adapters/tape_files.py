@@ -3,9 +3,9 @@ The files of the tape, `data/tape/000001-20260105.tape` and so on: written behin
 old.
 
 A file is a first line of text and then frames: kind, slot, lengths and checksum, then the record, deflated by itself.
-Damage costs what follows it in its file, which is never more than a day. Each run begins a file of its own, and each file begins with a header from which
-its cycles can be decided again. Nothing is synced per cycle: journal and audit are the truth, and what of the tape a
-power cut takes is known from them.
+Damage costs what follows it in its file, which is never more than a day. Each run begins a file of its own, and each
+file begins with a header from which its cycles can be decided again. Nothing is synced per cycle: journal and audit are
+the truth, and what of the tape a power cut takes is known from them.
 """
 
 import logging
