@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -237,3 +238,64 @@ def test_the_lines_taken_away_after_a_crash(stage: Stage, by_hand: Callable[[Sta
     verdict = decided_again(stage)
 
     assert (verdict.is_good, verdict.identical, verdict.cut_off) == (True, 3, 1)
+
+
+# --- its settings -----------------------------------------------------------------------------------------------------
+
+KILOBYTE = 1_000
+
+
+def older_tape(stage: Stage, number: int, day: str, size: int = 1) -> str:
+    folder = stage.data / "tape"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    name = f"{number:06d}-{day}.tape"
+    (folder / name).write_bytes(b"x" * size)
+    (folder / name).chmod(0o600)
+    return name
+
+
+def test_files_older_than_so_many_days_are_dropped_at_the_next_one(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path, {"app.tape.keep_days": 3})
+    dropped = older_tape(stage, 1, "20260101")
+    kept = older_tape(stage, 2, "20260102")  # it is the 5th
+
+    stage.play(1)
+
+    assert [path.name for path in tapes(stage)] == [kept, "000003-20260105.tape"]
+    assert f"tape: {dropped} was dropped (older than 3 days)" in stage.log()
+
+
+def test_the_oldest_files_are_dropped_above_so_many_megabytes_of_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.adapters.tape_files._MEGABYTE", KILOBYTE)
+    stage = set_stage(tmp_path, {"app.tape.keep_mb": 10})
+    dropped = older_tape(stage, 1, "20260105", 1)
+    kept = [older_tape(stage, number, "20260105", 5 * KILOBYTE) for number in (2, 3)]
+
+    stage.play(1)
+
+    assert [path.name for path in tapes(stage)] == [*kept, "000004-20260105.tape"]
+    assert f"tape: {dropped} was dropped (more than 10 MB)" in stage.log()
+
+
+@pytest.mark.parametrize(("limit", "files"), [(1, 4), (1000, 1)])
+def test_a_file_ends_at_so_many_megabytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int, files: int
+) -> None:
+    monkeypatch.setattr("runner.adapters.tape_files._MEGABYTE", KILOBYTE)
+    stage = set_stage(tmp_path, {"app.tape.file_max_mb": limit})
+
+    stage.play(3)
+
+    assert len(tapes(stage)) == files
+
+
+def test_the_next_file_begins_with_each_day(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    stage.clock.wait_until(stage.clock.now() + timedelta(hours=13, minutes=58), lambda: True)
+
+    stage.play(4)
+
+    assert [path.name for path in tapes(stage)] == ["000001-20260105.tape", "000002-20260106.tape"]
+    assert identical(decided_again(stage)) == (True, 4)
