@@ -18,9 +18,10 @@ from pathlib import Path
 from core.errors import StateUnusable, TraderError
 from runner.audit_line import AUDIT_NAME
 from runner.options import ROOT
+from runner.progress import show_progress
 from runner.recovery import JOURNAL_NAME
 from runner.terminal import complain, say
-from tools.replaying.asking import Answer, ask
+from tools.replaying.asking import Answer, NoTime, ask
 from tools.replaying.reading import unreadable
 
 ANSWERED, NO_ANSWER, UNUSABLE = 0, 1, 2
@@ -34,8 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(f"❌ {problem}")
         return UNUSABLE
     try:
-        answer = ask(options.data_dir, options.logs_dir, options.product, options.time)
-    except StateUnusable as error:
+        is_shown = sys.stdout.isatty() and not options.json
+        with show_progress(None, enabled=is_shown, name="deciding again") as advance:
+            answer = ask(options.data_dir, options.logs_dir, options.product, options.time, lambda: advance(""))
+    except (StateUnusable, NoTime) as error:
         complain(f"❌ {error}")
         return UNUSABLE
     except TraderError as error:

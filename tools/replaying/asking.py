@@ -1,7 +1,7 @@
 """Find the cycle that somebody asks about, decide it again, and put its chain together."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,17 +15,24 @@ from runner.records.chain import Record
 from runner.tape.player import Player
 from runner.tape.ports import Ports
 from tools.replaying.capture import Asked, Capture
-from tools.replaying.chain import Floors, Link, chain_of, floors_of, outcome_links
+from tools.replaying.chain import Floors, chain_of, floors_of, outcome_links
 from tools.replaying.compared import INTERRUPTED, Difference
+from tools.replaying.held import held_links
 from tools.replaying.identity import Replay
+from tools.replaying.link import Link
 from tools.replaying.reading import lines_of
 
 _CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}")
 _NUMBER = re.compile(r"#[0-9]{1,12}")
+HOURS, MINUTES = 24, 60
 
 
 class NoAnswer(TraderError):
     """The cycle or the product is not there, or its facts are lost; the message says which."""
+
+
+class NoTime(TraderError):
+    """What should be a time is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +88,8 @@ class Asker:
             self.floors = floors_of(self.product_id, asked, desk.settings, str(line.body["timestamp"]))
         if facts is not None:
             decision = decide(facts, desk.settings)
-            self.links = tuple(chain_of(self.product_id, facts, decision, self.floors, desk.settings))
+            held = held_links(self.product_id, facts.lots, desk.settings.policy.exits, line.body)
+            self.links = (*held, *chain_of(self.product_id, facts, decision, self.floors, desk.settings))
 
 
 def _named(name: str, listed: list[ProductId], desk: Desk) -> ProductId | None:
@@ -93,12 +101,13 @@ def _named(name: str, listed: list[ProductId], desk: Desk) -> ProductId | None:
     return same[0] if same else None
 
 
-def ask(data_dir: Path, logs_dir: Path, product: str, time: str | None) -> Answer:
+def ask(data_dir: Path, logs_dir: Path, product: str, time: str | None, advance: Callable[[], None]) -> Answer:
     """
     Decide the cycle again that is asked about.
 
     Raises:
         NoAnswer: There is no such cycle or product, or its facts are lost.
+        NoTime: `time` is none.
         StateUnusable: Journal or audit are damaged.
     """
     line = _line(logs_dir, time)
@@ -108,7 +117,7 @@ def ask(data_dir: Path, logs_dir: Path, product: str, time: str | None) -> Answe
             "its line was written by the next start"
         )
     asker = Asker(product)
-    verdict = Replay(data_dir, logs_dir, lambda: None, asker).one(line.place.seq)
+    verdict = Replay(data_dir, logs_dir, advance, asker).one(line.place.seq)
     if not verdict.cycles:
         raise NoAnswer(
             f"cycle {line.place.seq} ({line.body['timestamp']}) has a line, but the tape in {data_dir / 'tape'} does "
@@ -174,13 +183,18 @@ def _moment(time: str | None) -> datetime | None:
     Return a whole date and minute; None for anything else that is legal.
 
     Raises:
-        NoAnswer: It is not a time.
+        NoTime: It is not a time.
     """
-    if time is None or _CLOCK.fullmatch(time) or _NUMBER.fullmatch(time):
+    if time is None or _is_clock(time) or _NUMBER.fullmatch(time):
         return None
     try:
         at = datetime.fromisoformat(time)
     except ValueError:
-        raise NoAnswer(f"{time!r} is no time; write HH:MM, YYYY-MM-DDTHH:MM (UTC), or '#N' for audit line N") from None
+        raise NoTime(f"{time!r} is no time; write HH:MM, YYYY-MM-DDTHH:MM (UTC), or '#N' for audit line N") from None
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     return at.replace(second=0, microsecond=0)
+
+
+def _is_clock(time: str) -> bool:
+    hours, _, minutes = time.partition(":")
+    return _CLOCK.fullmatch(time) is not None and int(hours) < HOURS and int(minutes) < MINUTES

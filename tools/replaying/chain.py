@@ -10,32 +10,36 @@ from core.decision import Decision, Facts, decided_view
 from core.exposure import exposure, free_cash
 from core.model.market import ProductId
 from core.model.money import plain, round_even
-from core.model.signals import Features
+from core.model.signals import Features, TriggerKind
 from core.model.verdicts import Refusal
 from core.risk.assess import GATES
 from core.risk.view import RiskView, worst_fee_fraction
 from core.settings import Settings
 from core.triggers import Reading, readings
-from core.universe import Measure, measures
+from core.universe import Exclusion, Measure, measures
 from tools.replaying.capture import Asked
 from tools.replaying.gate_values import passed_with
+from tools.replaying.link import Link
 from tools.replaying.verdicts import verdicts_of
 
-OK, SHUT, SAID = "✅", "⛔", "  "
+MEASURED: Mapping[Exclusion, tuple[str, str, bool]] = {
+    Exclusion.VOLUME: ("volume of 24 h in USD", "at least", False),
+    Exclusion.SPREAD: ("spread", "at most", True),
+    Exclusion.DEPTH: ("depth in USD", "at least", False),
+}
+READ: Mapping[TriggerKind, tuple[str, str]] = {
+    TriggerKind.PRICE_MOVE_15M: ("moved", " %"),
+    TriggerKind.PRICE_MOVE_60M: ("moved", " %"),
+    TriggerKind.BREAKOUT: ("beyond its range by", " %"),
+    TriggerKind.MEAN_REVERSION: ("away from its mean by", " deviations"),
+    TriggerKind.VOLUME_SPIKE: ("volume", " times the usual"),
+    TriggerKind.MOMENTUM: ("moved", " %"),
+}
+ALSO: Mapping[TriggerKind, str] = {
+    TriggerKind.VOLUME_SPIKE: "moved",
+    TriggerKind.MOMENTUM: "minutes that way",
+}
 FLOORS_READ_HOURLY = "its floors were measured at the refresh before this file of the tape begins"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
-    """One step of the chain. `is_open` None: nothing was asked here."""
-
-    step: str
-    is_open: bool | None
-    words: str
-
-    def text(self) -> str:
-        mark = SAID if self.is_open is None else OK if self.is_open else SHUT
-        return f"{mark} {self.step:<10} {self.words}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,17 +107,18 @@ def _universe_links(product_id: ProductId, decision: Decision, floors: Floors | 
     else:
         links.append(Link(step="universe", is_open=False, words=f"the venue did not list it ({at})"))
     if floors is not None:
-        links += [
-            Link(
-                step="",
-                is_open=seen.is_met,
-                words=f"{seen.found.reason.value}: {seen.found.observed}, limit {seen.found.limit}",
-            )
-            for seen in floors.measured
-        ]
+        links += [Link(step="", is_open=seen.is_met, words=_floor_words(seen)) for seen in floors.measured]
     elif eligible is not None:
         links.append(Link(step="", is_open=None, words=FLOORS_READ_HOURLY))
     return eligible is not None, links
+
+
+def _floor_words(seen: Measure) -> str:
+    name, comparison, is_fraction = MEASURED[seen.found.reason]
+    observed, limit = seen.found.observed, seen.found.limit
+    if is_fraction:
+        observed, limit = (f"{plain(Decimal(text) * 100)} %" for text in (observed, limit))
+    return f"{name} {observed} ({comparison} {limit})"
 
 
 def _candle_link(product_id: ProductId, facts: Facts, features: Features | None) -> Link:
@@ -147,8 +152,14 @@ def _trigger_links(product_id: ProductId, features: Features, decision: Decision
 
 
 def _reading_words(reading: Reading) -> str:
-    also = "" if reading.also is None else f", and {reading.also[0]:.4g} (at least {reading.also[1]:.4g})"
-    return f"{reading.kind.value}: {reading.observed:.6g} (threshold {reading.threshold:.6g}){also}"
+    what, unit = READ[reading.kind]
+    percent = 100 if unit == " %" else 1
+    words = f"{reading.kind.value}: {what} {reading.observed * percent:.4g}{unit}"
+    words += f" (at least {reading.threshold * percent:.4g}{unit})"
+    if reading.also is not None:
+        also, least = (value * 100 for value in reading.also)
+        words += f", {ALSO[reading.kind]} {also:.4g} % (at least {least:.4g} %)"
+    return words
 
 
 def _rule_links(product_id: ProductId, decision: Decision) -> Iterator[Link]:
@@ -183,7 +194,10 @@ def _risk_links(product_id: ProductId, facts: Facts, decision: Decision, setting
     yield from (Link(step="", is_open=None, words=words) for words in _seen(product_id, view, settings))
     refused = next((one for one in decision.assessment.refused if one.proposal is proposal), None)
     before = GATES if refused is None or refused.reason not in GATES else GATES[: GATES.index(refused.reason)]
-    yield Link(step="risk", is_open=refused is None, words=f"{len(before)} of {len(GATES)} gates open")
+    words = (
+        f"passed all {len(GATES)} gates" if refused is None else f"refused at gate {len(before) + 1} of {len(GATES)}"
+    )
+    yield Link(step="risk", is_open=refused is None, words=words)
     for words in _grouped(passed_with(proposal, view, settings.policy, before)):
         yield Link(step="", is_open=True, words=words)
     if refused is not None:
@@ -244,7 +258,7 @@ def _seen(product_id: ProductId, view: RiskView, settings: Settings) -> Iterator
 
 
 def outcome_links(product_id: ProductId, body: Mapping[str, Any]) -> Iterator[Link]:
-    """Yield what the line says of orders of the product in its cycle, and of its exits."""
+    """Yield what the line says of orders of the product in its cycle, and of what is held after it."""
     name = str(product_id)
     for order in body["execution"]["orders"]:
         if order["product"] == name:
@@ -260,10 +274,6 @@ def outcome_links(product_id: ProductId, body: Mapping[str, Any]) -> Iterator[Li
         if note["product"] == name:
             words = f"{note['purpose']} {note['reason']}: {note['observed']}, limit {note['limit']}"
             yield Link(step="not sent", is_open=False, words=words)
-    held = [item for item in body["portfolio"]["positions"] if item["product"] == name]
-    for lot in held:
-        due = [item for item in body["exits"] if item["lot"] == lot["lot"]]
-        words = "; ".join(
-            f"{item['reason'] or item['blocked_by']}: {item['observed']}, limit {item['limit']}" for item in due
-        )
-        yield Link(step="held", is_open=None, words=f"{lot['quantity']} for {lot['cost']}; exit: {words or 'none due'}")
+    for lot in body["portfolio"]["positions"]:
+        if lot["product"] == name:
+            yield Link(step="at the end", is_open=None, words=f"holds {lot['quantity']} that cost {lot['cost']}")

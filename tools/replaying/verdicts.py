@@ -99,10 +99,11 @@ def exits_of(review: ExitReview | None) -> dict[LotId, Verdict]:
 # --- the recorded cycle -----------------------------------------------------------------------------------------------
 
 
-def verdicts_of_line(body: Mapping[str, Any]) -> dict[ProductId, Verdict]:
-    """Return what a line tells of products that came to the rules at least."""
+def verdicts_of_line(body: Mapping[str, Any], again: Cycle) -> dict[ProductId, Verdict]:
+    """Return what a line tells of products that came to the rules at least, as far as the cycle came again."""
     found: dict[ProductId, Verdict] = {}
-    proposals, risk = body["proposals"] or {}, body["risk"] or {}
+    proposals = (body["proposals"] or {}) if again.rules is not None else {}
+    risk = (body["risk"] or {}) if again.assessment is not None else {}
     for item in proposals.get("not_made", ()):
         observed = f"{item['strategy']} {item['observed']}".strip()
         found[_product(item)] = Verdict("rules", item["reason"], observed, item["limit"])

@@ -167,7 +167,7 @@ class OtherCode:
             self.found.undecided += 1
             return
         self.found.not_as_recorded += found is not None
-        then = {} if found is None else verdicts_of_line(line.body)
+        then = {} if found is None else verdicts_of_line(line.body, cycle)
         now = {} if found is None else verdicts_of_cycle(cycle)
         products = dict.fromkeys((*then, *now))
         pairs = [(str(one), then.get(one, NOT_WISHED), now.get(one, NOT_WISHED)) for one in products]
