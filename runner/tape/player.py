@@ -175,6 +175,16 @@ class Player:
                 self._silent.clear()
                 return
 
+    def skip_to(self, line: str) -> bool:
+        """Go on behind the next line of this text in the record of this cycle; False, and at its end: there is none."""
+        while not (found := self._peek()).startswith("cut "):
+            self._take()
+            self._learn(found)
+            if found == line:
+                self._silent.clear()
+                return True
+        return False
+
     def _learn(self, line: str) -> None:
         kind = line[0]
         if kind == "t":

@@ -21,7 +21,8 @@ from tools.replay import main
 
 NOTHING_FOUND, FOUND, UNUSABLE = 0, 1, 2
 CYCLES = 40
-SETTINGS = {**BUSY, "app.simulation.products": 12}
+HOLD = {f"signals.strategies.{name}.max_hold_minutes": 10 for name in ("price_move", "momentum", "mean_reversion")}
+SETTINGS = {**BUSY, **HOLD, "app.simulation.products": 12}
 
 
 @pytest.fixture(scope="module")
@@ -260,6 +261,23 @@ def test_a_changed_checkout_tells_which_product_at_which_gate(recorded: Run, tmp
 
     assert done.returncode == FOUND, done.stderr
     assert re.search(r"cycle 1 \S+ \w+-USD: risk: approved .* -> risk: edge_below_costs", done.stdout), done.stdout
+
+
+def test_code_that_sells_otherwise_is_told_by_lot_and_only_where_it_does(
+    recorded: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sold = [line["seq"] for line in recorded.lines() if line["exits"]]
+    assert len(sold) >= 2
+    monkeypatch.setattr("core.exits._is_held_too_long", lambda _lot, _now: False)
+
+    assert main(["--all", "--decisions", *folders_of(recorded)]) == FOUND
+
+    told = re.findall(
+        r"^cycle (\d+) \S+ lot \S+: exits: max_hold \(\d+ s, limit 600 s\) -> exits: kept$",
+        capsys.readouterr().out,
+        re.MULTILINE,
+    )
+    assert [int(seq) for seq in told] == sold
 
 
 # --- wrong use --------------------------------------------------------------------------------------------------------

@@ -194,9 +194,9 @@ def _risk_links(product_id: ProductId, facts: Facts, decision: Decision, setting
     yield from (Link(step="", is_open=None, words=words) for words in _seen(product_id, view, settings))
     refused = next((one for one in decision.assessment.refused if one.proposal is proposal), None)
     before = GATES if refused is None or refused.reason not in GATES else GATES[: GATES.index(refused.reason)]
-    words = (
-        f"passed all {len(GATES)} gates" if refused is None else f"refused at gate {len(before) + 1} of {len(GATES)}"
-    )
+    words = f"passed all {len(GATES)} gates"
+    if refused is not None:
+        words = f"refused at gate {min(len(before) + 1, len(GATES))} of {len(GATES)}"
     yield Link(step="risk", is_open=refused is None, words=words)
     for words in _grouped(passed_with(proposal, view, settings.policy, before)):
         yield Link(step="", is_open=True, words=words)

@@ -2,8 +2,8 @@
 One run of the shipped loop, played on its tape.
 
 The loop runs as it always does; only its ports answer from the tape, and what it writes is compared instead of kept.
-After a difference the cycle is given up and the run goes on from what is recorded. What the loop remembers besides the
-ledger may then be off until the tape's next file, so the first difference counts most.
+After a difference the cycle is given up and the run goes on from what is recorded; the market of it is still looked at.
+What else the loop remembers besides the ledger may be off until the tape's next file: the first difference counts most.
 """
 
 import contextlib
@@ -37,6 +37,7 @@ from runner.run_records import (
     record_findings,
 )
 from runner.schedule import MinuteGrid
+from runner.stages.ideas import triggers, universe
 from runner.tape.header import TapeHeader
 from runner.tape.image import image_of, restore
 from runner.tape.played import played
@@ -335,6 +336,7 @@ class PlayedRun:
             self._has_enough = True
             return False
         try:
+            self._see_the_market(desk)
             self._player.skip_cycle()
         except TapeOver:
             return False
@@ -346,6 +348,14 @@ class PlayedRun:
         desk.metrics.take_over(self._totals, events, desk.book.ledger)
         self._turn_over(desk)
         return True
+
+    def _see_the_market(self, desk: Desk) -> None:
+        """Let the loop look at the market where the cycle was given up before that: the cycles to come build on it."""
+        cycle = self._tape.cycle
+        for name, look in (("universe", universe), ("triggers", triggers)):
+            if cycle is not None and self._player.skip_to(f"s{name}"):
+                with contextlib.suppress(TapeDiffers):
+                    look(cycle, desk)
 
     def _next_of(self, line: Record) -> Event | None:
         journal = self._recorded_journal

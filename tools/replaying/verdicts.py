@@ -96,6 +96,14 @@ def exits_of(review: ExitReview | None) -> dict[LotId, Verdict]:
     return found
 
 
+def exits_of_line(body: Mapping[str, Any]) -> dict[LotId, Verdict]:
+    """Return the same as a line tells it."""
+    return {
+        LotId(item["lot"]): Verdict("exits", item["blocked_by"] or item["reason"], item["observed"], item["limit"])
+        for item in body["exits"]
+    }
+
+
 # --- the recorded cycle -----------------------------------------------------------------------------------------------
 
 

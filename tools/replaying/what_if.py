@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from core.decision import Decision, decide
+from core.exits import ExitReview
 from core.model.market import ProductId
 from core.model.verdicts import Reason
 from core.settings import Settings
@@ -27,12 +28,16 @@ from tools.replaying.verdicts import (
     Verdict,
     exclusions_of,
     exits_of,
+    exits_of_line,
     verdicts_of,
     verdicts_of_cycle,
     verdicts_of_line,
 )
 
 UNKNOWN = "unknown"
+COUNTED = "metrics."
+"""What only counts is no decision."""
+
 NEEDS_FACTS = ("quote_missing", "book_missing", "fees_unknown")
 """Refusals that, for want of a fact on the tape, say nothing."""
 
@@ -170,10 +175,12 @@ class OtherCode:
         then = {} if found is None else verdicts_of_line(line.body, cycle)
         now = {} if found is None else verdicts_of_cycle(cycle)
         products = dict.fromkeys((*then, *now))
-        pairs = [(str(one), then.get(one, NOT_WISHED), now.get(one, NOT_WISHED)) for one in products]
+        pairs = [*_of_lots_told(line, cycle)] if found is not None else []
+        pairs += [(str(one), then.get(one, NOT_WISHED), now.get(one, NOT_WISHED)) for one in products]
         before = len(self.found.changes)
         self.found.note(line, pairs)
-        if found is not None and len(self.found.changes) == before:
+        is_decided = found is not None and not found.member.startswith(COUNTED)
+        if found is not None and is_decided and len(self.found.changes) == before:
             member = (
                 Verdict(found.where, found.member, found.recorded),
                 Verdict(found.where, found.member, found.recomputed),
@@ -210,6 +217,15 @@ def _reason(decision: Decision) -> Verdict:
 
 def _of_lots(was: Decision, now: Decision) -> Pairs:
     then, later = exits_of(was.exits), exits_of(now.exits)
+    for lot_id in dict.fromkeys((*then, *later)):
+        yield f"lot {lot_id}", then.get(lot_id, KEPT), later.get(lot_id, KEPT)
+
+
+def _of_lots_told(line: Record, cycle: Cycle) -> Pairs:
+    if cycle.lot_facts is None:
+        return
+    then = exits_of_line(line.body)
+    later = exits_of(ExitReview(due=tuple(cycle.exits), blocked=tuple(cycle.blocked_exits)))
     for lot_id in dict.fromkeys((*then, *later)):
         yield f"lot {lot_id}", then.get(lot_id, KEPT), later.get(lot_id, KEPT)
 
