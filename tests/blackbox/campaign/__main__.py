@@ -40,7 +40,7 @@ PROOF_SECONDS = 110
 ERA_SECONDS_MAX = 2400
 """Much more than all that an era may wait for, one after the other, on a busy machine."""
 
-STORM_SECONDS = (50.0, 140.0)
+STORM_SECONDS = (40.0, 100.0)
 STORM_SECONDS_MIN = 20.0
 MODES = (LIVE, PAPER, LIVE)
 

@@ -18,7 +18,7 @@ DEEDS: Mapping[str, float] = {
     # The process.
     "kill": 12,
     "kill while starting": 3,
-    "kill while stopping": 2,
+    "kill while stopping": 3,
     "kill while paused": 1,
     "pause": 4,
     "terminate": 3,
@@ -42,7 +42,7 @@ DEEDS: Mapping[str, float] = {
     "move journal away": 1,
     "tear journal": 1.5,
     "tear audit": 1.5,
-    "damage": 4,
+    "damage": 6,
     "remove snapshot": 1,
     # Two at once.
     "second instance": 2,
@@ -204,7 +204,7 @@ def plan_era(number: int, seed: int, *, mode: str, storm: float, settles: bool) 
         number=number,
         seed=seed,
         mode=mode,
-        interval=draw.choice((1, 1, 2, 2, 3)),
+        interval=draw.choice((1, 1, 1, 2)),
         storm=storm,
         settles=settles,
         forgets=forgets and mode == LIVE and settles,

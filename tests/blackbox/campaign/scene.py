@@ -27,7 +27,7 @@ READY = "System started"
 PATIENCE_SECONDS = 300.0
 """For whatever must happen, on a machine that is busy with other things; longer is a process that hangs."""
 
-GIVE_UP_SECONDS = 8.0
+GIVE_UP_SECONDS = 6.0
 """A moment that has not come by then is now."""
 
 RECORD_LOOK_SECONDS = 0.0005
