@@ -17,7 +17,7 @@ import pytest
 from runner.adapters.simulated_coinbase.routes import Endpoint
 from tests.blackbox.bot import copy_checkout
 from tests.blackbox.campaign import judge
-from tests.blackbox.campaign.__main__ import Campaign, plan_campaign
+from tests.blackbox.campaign.__main__ import Campaign, left_out, plan_campaign
 from tests.blackbox.campaign.era import SETTLED_LINES
 from tests.blackbox.campaign.line import ANSWERED, ASKED, Line, Passed, Trap
 from tests.blackbox.campaign.market import SETTLE_SECONDS
@@ -58,6 +58,16 @@ def test_the_plans_of_a_campaign_have_every_deed_and_every_damage() -> None:
     assert {deed.moment for deed in deeds if deed.name == "kill"} >= set(AIMS)
     assert {plan.mode for plan in plans} == {LIVE, PAPER}
     assert any(plan.forgets for plan in plans)
+
+
+def test_what_a_machine_does_not_allow_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    missing = left_out(tmp_path)
+
+    assert missing["full disk"] == "there is no unshare"
+    assert missing["failing fsync"] == "strace is not there, or may not trace"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_only_papers_exchange_is_killed_while_it_is_needed() -> None:

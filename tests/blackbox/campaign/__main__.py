@@ -229,7 +229,7 @@ def run(options: argparse.Namespace) -> int:
     lanes = plan_campaign(options.seed, options.minutes, options.jobs)
     plans = sorted((plan for lane in lanes for plan in lane), key=lambda plan: plan.number)
     for plan in plans:
-        print(plan.text())
+        print(plan.text() if options.plan or options.verbose else plan.title())
     if options.plan:
         return 0
     folder = Path(tempfile.mkdtemp(prefix="247trader-campaign-", dir=options.folder))

@@ -183,12 +183,18 @@ class EraPlan:
     deeds: Sequence[Deed]
     events: Sequence[Event]
 
-    def text(self) -> str:
+    def title(self) -> str:
         lags = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.lags.items()) or "none"
-        words = [
+        return (
             f"era {self.number} (seed {self.seed}): {self.mode}{'' if self.with_key else ' without a key'}, interval "
             f"{self.interval} s, lags: {lags}, {self.storm:.0f} s of storm"
-            + (", then the exchange forgets the account" if self.forgets else ""),
+            + (", then the exchange forgets the account" if self.forgets else "")
+            + (", until all doubts are over" if self.settles else "")
+        )
+
+    def text(self) -> str:
+        words = [
+            self.title(),
             *(f"  {number:2}. {deed}" for number, deed in enumerate(self.deeds, 1)),
             *(f"  at {event}" for event in self.events),
         ]
