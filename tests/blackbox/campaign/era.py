@@ -290,6 +290,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--small-disk", action="store_true", help="FOLDER/disk is a small disk of its own")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever gives up lets us leave no process behind
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a bot would inherit that it is ignored: from a shell
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # that runs this in the background, or from nohup
     folder: Path = options.folder
     plan = plan_era(**json.loads((folder / "plan.json").read_text()))
     disk = folder / "disk"
