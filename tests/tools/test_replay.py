@@ -7,10 +7,12 @@ The runs are played once; each test works on a copy of their files.
 import shutil
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from runner import wiring
 from runner.adapters.simulated_coinbase.routes import Endpoint, route
 from runner.wire import HttpRequest
 from tests.config_files import ROOT, shipped_documents, write_config
@@ -114,3 +116,26 @@ def test_cycles_that_are_cut_off_one_after_the_other_are_told_each_by_its_own_li
 
     assert verdict.is_good, verdict
     assert verdict.cut_off == 2
+
+
+def test_a_run_that_ended_before_its_first_record_was_on_the_disk_is_no_difference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its tape has begun: the process was killed right then, or the disk was full."""
+
+    def end(*_given: object, **_named: object) -> None:
+        raise PowerCut
+
+    with open_live_desk(tmp_path, seed=7, over_sockets=False) as desk:
+        desk.play(1)
+        with monkeypatch.context() as patch:
+            patch.setattr(wiring, "begin_run", end)
+            with pytest.raises(PowerCut):
+                desk.play(1)
+        desk.clock.wait_until(desk.clock.now() + timedelta(seconds=90), lambda: True)
+        desk.play(1)
+
+    verdict = decided_again(tmp_path)
+
+    assert verdict.is_good, verdict
+    assert verdict.identical == 2

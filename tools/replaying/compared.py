@@ -71,7 +71,7 @@ class ComparedJournal:
             raise TapeOver("the journal of this run ends here")
         begins_file = body.get("kind") == SEGMENT_KIND
         record = self._journal.chain.peek() if begins_file else self._journal.peek()
-        if record is None or (record.body.get("kind") == RunStarted.kind and body.get("kind") != RunStarted.kind):
+        if record is None or _begins_another_run(record.body, body):
             raise TapeOver("the journal of this run ends here: its process ended before it wrote more")
         _, place = seal(body, self._journal.chain.before)
         if place.hash != record.place.hash:
@@ -80,6 +80,11 @@ class ComparedJournal:
         if begins_file:
             self._journal.chain.take()
         return Position(seq=place.seq, hash=place.hash)
+
+
+def _begins_another_run(recorded: Mapping[str, Any], body: Mapping[str, object]) -> bool:
+    """Tell whether a run is over where another begins: it may have ended before its own first record was written."""
+    return recorded.get("kind") == RunStarted.kind and recorded.get("run_id") != body.get("run_id")
 
 
 class ComparedAudit:
