@@ -174,11 +174,16 @@ class TapeFrame:
 
 
 class TapeFileReader:
-    """Iterate over the frames of one file. Afterwards `problem` says what is wrong with its end, "" for nothing."""
+    """
+    Iterate over the frames of one file. Afterwards `problem` says what is wrong with its end, "" for nothing.
+
+    `is_torn`: it ends inside of what was being written.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.problem = ""
+        self.is_torn = False
 
     def __iter__(self) -> Iterator[TapeFrame]:
         try:
@@ -186,13 +191,16 @@ class TapeFileReader:
         except OSError as error:
             raise StateUnusable(f"{self.path} cannot be opened: {error.strerror}") from error
         with os.fdopen(descriptor, "rb") as file:
-            if file.readline(len(FIRST_LINE)) != FIRST_LINE:
+            first = file.readline(len(FIRST_LINE))
+            if first != FIRST_LINE:
+                self.is_torn = FIRST_LINE.startswith(first)
                 self.problem = "it does not begin as a tape of this version does"
                 return
             offset = len(FIRST_LINE)
             while head := file.read(_HEAD.size + _CHECKSUM.size):
                 frame = _frame_of(head, file)
                 if frame is None:
+                    self.is_torn = True
                     self.problem = f"it is torn at byte {offset}"
                     return
                 offset = file.tell()

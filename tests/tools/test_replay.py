@@ -14,6 +14,7 @@ import pytest
 
 from runner import wiring
 from runner.adapters.simulated_coinbase.routes import Endpoint, route
+from runner.adapters.tape_files import FIRST_LINE
 from runner.wire import HttpRequest
 from tests.config_files import ROOT, shipped_documents, write_config
 from tests.loopback.live_desk import open_live_desk
@@ -139,3 +140,18 @@ def test_a_run_that_ended_before_its_first_record_was_on_the_disk_is_no_differen
 
     assert verdict.is_good, verdict
     assert verdict.identical == 2
+
+
+def test_a_tape_that_was_cut_off_before_its_header_was_whole_tells_of_no_cycle(tmp_path: Path) -> None:
+    """As a full disk leaves it; one that was changed is told about."""
+    with open_live_desk(tmp_path, seed=7, over_sockets=False) as desk:
+        desk.play(1)
+    whole = next((tmp_path / "data" / "tape").iterdir())
+    begun = whole.with_name(f"000002-{whole.name[7:]}")
+    first, content = len(FIRST_LINE), whole.read_bytes()
+
+    for size in (0, 1, first - 1, first, first + 1, first + 100):
+        begun.write_bytes(content[:size])
+        assert decided_again(tmp_path).is_good, size
+    begun.write_bytes(b"x" + content[1:])
+    assert not decided_again(tmp_path).is_good

@@ -218,11 +218,17 @@ def _first_place(path: Path) -> Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TapeFile:
-    """One file of the tape: its header, or what is wrong with it."""
+    """
+    One file of the tape: its header, or what is wrong with it.
+
+    `was_cut_off`: its header was never written whole, because the process was killed or the disk full; so it tells of
+    no cycle.
+    """
 
     path: Path
     header: TapeHeader | None
     problem: str = ""
+    was_cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,12 +246,14 @@ def header_of(file: TapeFile) -> TapeHeader:
 
 
 def read_runs(data_dir: Path) -> tuple[list[TapeRun], list[TapeFile]]:
-    """Return the runs that the tape has, oldest first, and the files whose header cannot be read."""
+    """Return the runs that the tape has, oldest first, and the files whose header is there and cannot be read."""
     folder = data_dir / FOLDER_NAME
     runs: list[list[TapeFile]] = []
     unreadable: list[TapeFile] = []
     for name in tape_names(folder):
         file = _file(folder / name)
+        if file.was_cut_off:
+            continue
         if file.header is None:
             unreadable.append(file)
         elif runs and _goes_on(runs[-1][-1], file.header):
@@ -269,7 +277,8 @@ def _file(path: Path) -> TapeFile:
     frame = next(iter(reader), None)
     if frame is None or frame.text is None or frame.kind != Frame.HEADER:
         problem = reader.problem or (frame.problem if frame is not None else "") or "it has no header"
-        return TapeFile(path=path, header=None, problem=problem)
+        was_cut_off = frame is None and (reader.is_torn or not reader.problem)
+        return TapeFile(path=path, header=None, problem=problem, was_cut_off=was_cut_off)
     try:
         return TapeFile(path=path, header=TapeHeader.of(frame.text))
     except (ValueError, KeyError) as error:
