@@ -98,7 +98,9 @@ def _play_pair(pair: tuple[int, int]) -> Result:
 
 
 def _play(seed: int, minutes: int) -> Result:
-    return run(draw_plan(seed, minutes))
+    result = run(draw_plan(seed, minutes))
+    gc.collect()
+    return result
 
 
 # --- the file of results ----------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from tests.independent_checker.record_lines import segments_of
 from tests.loopback.oracle import bots_orders, lines_of, violations
 from tests.simulation.plan import CALM_MINUTES
 from tests.simulation.shapes import ShapeSchema
+from tests.simulation.verifying import unproven
 from tests.simulation.world import PlantedDefect, World
 
 LATCHES = ("daily_stop", "weekly_stop", "drawdown", "volatility_crash")
@@ -58,7 +59,7 @@ def judge(world: World) -> list[str]:
     found = [*world.problems, *violations(world.desk, _schema)]
     lines = lines_of(world.desk)
     found += [*_lines_and_ticks(world, lines), *_bounded(world, lines), *_left_behind(world)]
-    found += [*_alive(world, lines), *_killed(world)]
+    found += [*_alive(world, lines), *_killed(world), *unproven(world)]
     return [text for text in dict.fromkeys(found) if not _is_excused(text, world)]
 
 

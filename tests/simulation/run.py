@@ -100,6 +100,11 @@ def _play(world: World) -> None:
     while unsettled(world.desk) and minute < plan.end + SETTLING_MINUTES:
         minute += 1
         world.play_until(minute)
+    if not plan.ending and unsettled(world.desk):
+        # It trades in every minute, and the exchange shows a fill later than the next order: it is stopped, to be seen.
+        world.reached["stopped for the last look"] += 1
+        world.desk.kill_file.write_text("stop", "utf-8")
+        world.play_until(minute + KILLED_MINUTES)
     if plan.ending:
         world.desk.kill_file.write_text("" if plan.ending == "stop" else plan.ending, "utf-8")
         world.play_until(minute + KILLED_MINUTES)

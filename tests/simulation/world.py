@@ -25,6 +25,7 @@ from runner.desk import Desk
 from tests.fakes.disk import Disk
 from tests.fakes.spy_os import Call, Crash
 from tests.loopback.live_desk import LiveDesk, open_live_desk
+from tests.loopback.oracle import lines_of
 from tests.simulation.caches import cached
 from tests.simulation.cheap_access import CheapAccess, cheap_client
 from tests.simulation.plan import Plan
@@ -109,6 +110,10 @@ class World:
     """What the file system has left, where that is not the truth."""
     defects: list["Defect"] = field(default_factory=list)
     open_before: int | None = None
+    cut_runs: dict[str, None] = field(default_factory=dict)
+    """The runs that ended without an orderly end."""
+    runs_without_tape: dict[str, None] = field(default_factory=dict)
+    """Those of them after which the machine lost its power: the tape is not synced (runner/adapters/tape_files.py)."""
 
     def at(self, minute: float, action: Callable[[], None]) -> None:
         """Do something at a moment of true time, unless the run is over by then."""
@@ -192,7 +197,9 @@ class World:
         crash, self.struck = self.struck, None
         if crash is None:
             raise AssertionError("a crash that nobody ordered")
+        self.cut_runs |= dict.fromkeys(line["run_id"] for line in lines_of(self.desk)[-1:])
         if crash.is_power:
+            self.runs_without_tape |= self.cut_runs
             left = self.disk.power_loss(random.Random(crash.salt))  # noqa: S311 - a simulation
             self.reached["power loss that lost something" if left != "everything kept" else "power loss"] += 1
         else:

@@ -25,6 +25,7 @@ from tests.loopback.wires import PowerCut
 from tests.profiles import BUSY
 from tests.program_runs import SIMULATED_DAY, Run, run_program
 from tools.replaying.identity import Replay
+from tools.replaying.reading import RecordedJournal
 from tools.replaying.verdict import Verdict
 
 CYCLES = 180
@@ -155,3 +156,13 @@ def test_a_tape_that_was_cut_off_before_its_header_was_whole_tells_of_no_cycle(t
         assert decided_again(tmp_path).is_good, size
     begun.write_bytes(b"x" + content[1:])
     assert not decided_again(tmp_path).is_good
+
+
+def test_what_a_passed_line_has_told_is_not_told_again_when_the_journal_is_read_so_far(copied: Path) -> None:
+    """A power cut took the tape's end: the lines of its cycles are passed before their records are read."""
+    journal = RecordedJournal(copied / "data")
+
+    journal.told_up_to(40)
+    journal.fold_to(50)
+
+    assert len(journal.untold()) == 10
