@@ -24,6 +24,9 @@ STEPS_MAX = 4
 REFUSED_CYCLES_MAX = 5
 """In so many cycles the venue may refuse a lot's guard; then the lot is sold: nothing would hold its stop for us."""
 
+LEAVING_CYCLES_MAX = 3
+"""So long a lot that is due gets no further guard while one of its own is being cancelled."""
+
 
 class Protector:
     """Keep the guards of all lots equal to the lots."""
@@ -34,6 +37,7 @@ class Protector:
         self._due: list[ExitDue] = []
         self._why: dict[LotId, str] = {}
         self._refused_in: dict[LotId, tuple[int, ...]] = {}
+        self._leaves_since: dict[LotId, int] = {}
 
     @property
     def has_due(self) -> bool:
@@ -66,9 +70,13 @@ class Protector:
         lots = self._book.ledger.lots
         self._why = {lot_id: why for lot_id, why in self._why.items() if lot_id in lots}
         self._refused_in = {lot_id: slots for lot_id, slots in self._refused_in.items() if lot_id in lots}
+        self._leaves_since = {lot_id: slot for lot_id, slot in self._leaves_since.items() if lot_id in lots}
 
     def _protect_lot(self, lot: Lot, planning: Planning, cycle: Cycle) -> None:
         self._why.pop(lot.lot_id, None)
+        if self._is_leaving(lot, cycle):
+            self._why[lot.lot_id] = "it is to be sold as soon as its guards are over"
+            return
         if self._was_refused_before(lot, cycle):
             # Beside those that rest, the venue took none for the rest of the lot: it may take one for all of it.
             self._sender.cancel_and_look(
@@ -110,6 +118,25 @@ class Protector:
             self._count_refusal(lot, answer.reason, cycle)
         what = "refused before sending" if answer.outcome is None else answer.outcome.value
         self._why[lot.lot_id] = f"{planned.order.order_type.value} {what}: {answer.reason}"
+        return False
+
+    def _is_leaving(self, lot: Lot, cycle: Cycle) -> bool:
+        """
+        Tell whether a lot that is due only waits for the end of guards whose cancel was asked for.
+
+        A further guard would have to be cancelled before the sale as well: where cancels take their time, two parts of
+        a lot would be guarded in turn, and it would never be sold. It is not waited for for ever either: a guard that
+        cannot be cancelled must not leave the rest of the lot without one.
+        """
+        guards = live_guards(self._book.ledger, lot.lot_id)
+        is_due = any(due.lot_id == lot.lot_id for due in cycle.exits)
+        if not (is_due and any(state.cancel_requested for state in guards)):
+            self._leaves_since.pop(lot.lot_id, None)
+            return False
+        slot = cycle.tick.slot
+        if slot - self._leaves_since.setdefault(lot.lot_id, slot) < LEAVING_CYCLES_MAX:
+            return True
+        del self._leaves_since[lot.lot_id]
         return False
 
     def _is_due(self, lot: Lot) -> bool:

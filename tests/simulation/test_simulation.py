@@ -36,6 +36,10 @@ def test_no_law_is_broken_in_a_short_run_of_a_seed(seed: int) -> None:
     assert result.cycles > MINUTES
 
 
+def test_what_once_broke_a_law_was_kept() -> None:
+    assert REGRESSIONS, "tests/simulation/regressions is empty: its schedules are not in this checkout"
+
+
 @pytest.mark.parametrize("path", REGRESSIONS, ids=lambda path: path.stem)
 def test_what_once_broke_a_law_breaks_none(path: Path) -> None:
     assert run(load(path)).violations == []
