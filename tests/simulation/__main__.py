@@ -1,15 +1,17 @@
 """The command line of the simulation; `--help` says what it takes."""
 
 import argparse
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from runner.terminal import complain, say
-from tests.simulation.campaign import Campaign, Watch, cores, play_all
+from tests.simulation.campaign import Campaign, Watch, code_hash, cores, play_all
 from tests.simulation.plan import DAY_MINUTES, Plan, load, save
 from tests.simulation.run import Result, run
 from tests.simulation.shrink import shrink
-from tests.simulation.sometimes import table, zeros
+from tests.simulation.sometimes import LOST, LOST_CANCELS, MUST_REACH, table, zeros
 from tests.simulation.swarm import draw_plan
 
 REGRESSIONS = Path(__file__).resolve().parent / "regressions"
@@ -31,6 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
         if first == last and given.resume is None:
             return _one(first, given)
         return _many(range(first, last + 1), given)
+    except KeyboardInterrupt:
+        complain("stopped" + (f"; the same command goes on from {given.resume}" if given.resume else ""))
+        return 128 + signal.SIGINT
     except (ValueError, OSError) as error:
         complain(f"❌ {error}")
         return 2
@@ -93,18 +98,36 @@ def _many(seeds: range, given: argparse.Namespace) -> int:
     campaign = play_all(seeds, given.minutes, given.jobs, given.resume, progress)
     is_whole = campaign.seeds >= SEEDS_FOR_ZEROS
     say(table(campaign.reached, must=is_whole))
-    say(
-        f"{campaign.seeds} seeds, {campaign.seeds * campaign.minutes / DAY_MINUTES:g} days, {campaign.cycles} cycles, "
-        f"{campaign.cycles / max(campaign.cpu_seconds, 0.001):.0f} cycles per second of a core, "
-        f"{len(campaign.failed)} seeds failed"
-    )
+    for words in totals(campaign):
+        say(words)
+    if given.resume is not None:
+        told = [table(campaign.reached, must=is_whole), *totals(campaign)]
+        given.resume.with_suffix(".txt").write_text("\n".join(told) + "\n", "utf-8")
     for seed in list(campaign.failed)[:SHRUNK_MAX] if not given.no_shrink else []:
         plan = draw_plan(seed, given.minutes)
         _shrink(plan, run(plan))
     missing = zeros(campaign.reached) if is_whole else []
-    if missing:
-        say(f"never reached: {', '.join(missing)}")
+    if is_whole:
+        say(f"never reached: {', '.join(missing)}" if missing else f"all {len(MUST_REACH)} counters were reached")
     return 1 if campaign.failed or missing else 0
+
+
+def totals(campaign: Campaign) -> Iterator[str]:
+    """Say in a few lines what a campaign comes to."""
+    reached = campaign.reached
+    resolved = sum(reached[f"in doubt, then {end}"] for end in ("found", "proven absent", "refused"))
+    yield (
+        f"{campaign.seeds} seeds of code {code_hash()}, {campaign.seeds * campaign.minutes / DAY_MINUTES:g} days, "
+        f"{campaign.cycles} cycles, {campaign.cycles / max(campaign.cpu_seconds, 0.001):.0f} per second of a core"
+    )
+    yield (
+        f"{reached[LOST]} answers to orders and {reached[LOST_CANCELS]} to cancels lost or late; "
+        f"{reached['orders in doubt']} orders in doubt, {resolved} of them resolved; {reached['crashes']} crashes"
+    )
+    yield (
+        f"{reached['records verified']} runs before both verifiers, {reached['cycles decided again']} cycles decided "
+        f"again; {len(campaign.failed)} seeds broke a law"
+    )
 
 
 def _tell(result: Result) -> None:

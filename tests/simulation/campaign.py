@@ -5,6 +5,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,16 @@ from tests.simulation.run import Result, run
 from tests.simulation.swarm import draw_plan
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ("core", "runner", "config", "tests/simulation", "tests/loopback", "tests/fakes", "tests/independent_checker")
+SOURCES = (
+    "core",
+    "runner",
+    "config",
+    "tools",
+    "tests/simulation",
+    "tests/loopback",
+    "tests/fakes",
+    "tests/independent_checker",
+)
 RUNS_PER_PROCESS = 25
 """A worker is replaced after so many runs: whatever one leaves behind does not reach many."""
 
@@ -82,8 +92,14 @@ def _results(seeds: Sequence[int], minutes: int, jobs: int) -> Iterator[Result]:
         yield from (_play(seed, minutes) for seed in seeds)
         return
     context = multiprocessing.get_context("fork")
-    with context.Pool(jobs, initializer=_settle_down, maxtasksperchild=RUNS_PER_PROCESS) as pool:
+    with context.Pool(jobs, initializer=_begin_worker, maxtasksperchild=RUNS_PER_PROCESS) as pool:
         yield from pool.imap_unordered(_play_pair, [(seed, minutes) for seed in seeds])
+
+
+def _begin_worker() -> None:
+    """Let Ctrl+C be the matter of who asked for the campaign."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _settle_down()
 
 
 def _settle_down() -> None:
@@ -107,22 +123,25 @@ def _play(seed: int, minutes: int) -> Result:
 
 
 def _known(path: Path | None, minutes: int) -> Iterator[Result]:
+    """Yield the results that a file has; what a kill tore off at its end is cut off, so that the next one fits."""
     if path is None:
         return
-    if not path.exists():
+    content = path.read_bytes() if path.exists() else b""
+    whole = content[: content.rfind(b"\n") + 1]
+    if not whole:
         path.write_text(json.dumps({"code": code_hash(), "minutes": minutes}) + "\n", "utf-8")
         return
-    with path.open("r", encoding="utf-8") as stream:
-        head = json.loads(stream.readline() or "{}")
-        if (head.get("code"), head.get("minutes")) != (code_hash(), minutes):
-            raise ValueError(
-                f"{path} has results of code {head.get('code')} and {head.get('minutes')} minutes a seed, this is "
-                f"{code_hash()} and {minutes}: choose another file"
-            )
-        for line in stream:
-            if line.endswith("\n"):
-                document = json.loads(line)
-                yield Result(**{**document, "reached": Counter(document["reached"]), "strikes": []})
+    first, *lines = whole.decode("utf-8").splitlines()
+    head = json.loads(first)
+    if (head.get("code"), head.get("minutes")) != (code_hash(), minutes):
+        raise ValueError(
+            f"{path} has results of code {head.get('code')} and {head.get('minutes')} minutes a seed, this is "
+            f"{code_hash()} and {minutes}: choose another file"
+        )
+    os.truncate(path, len(whole))
+    for line in lines:
+        document = json.loads(line)
+        yield Result(**{**document, "reached": Counter(document["reached"]), "strikes": []})
 
 
 def _keep(path: Path, result: Result) -> None:

@@ -107,6 +107,8 @@ def test_a_campaign_goes_on_where_its_file_ends(tmp_path: Path) -> None:
     file, played = tmp_path / "results.jsonl", []
 
     play_all([1, 2], 3, 1, file, lambda _campaign, result: played.append(result.seed))
+    with file.open("a") as stream:
+        stream.write('{"seed": 3, "minutes"')  # the process was killed in the middle of a line
     whole = play_all([1, 2, 3], 3, 1, file, lambda _campaign, result: played.append(result.seed))
 
     assert played == [1, 2, 3]
