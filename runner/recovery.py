@@ -70,19 +70,51 @@ class Recovered:
         self.emergency.drop()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """
+    What a data directory holds, read and judged, with nothing written yet: enough to cancel own orders by.
+
+    `unsettled` is why its journal's last file could not be brought to the disk: nothing may be written to it.
+    """
+
+    data_dir: Path
+    synced: bool
+    snapshot: Snapshot | None
+    reader: ChainReader
+    ledger: Ledger
+    left: Left
+    store: StateStore
+    emergency: EmergencyFile
+    unsettled: RecordNotDurable | None
+
+
 def recover(data_dir: Path, identity: Identity, *, synced: bool = True, bytes_max: int | None = None) -> Recovered:
     """
-    Load the snapshot, verify and fold the journal after it, and open the journal. The caller holds the instance lock.
-
-    A torn last record never had an effect (L2); the next file names it. `synced` False leaves out every fsync.
+    Read a data directory and open it to go on. The caller holds the instance lock.
 
     Raises:
-        StartRefused: The directory belongs to another mode, account or venue; nothing was written.
-        StateUnusable: Snapshot or journal cannot be trusted; nothing was written.
-        RecordNotDurable: The directory cannot be written.
+        StartRefused, StateUnusable: As `read_records`.
+        RecordNotDurable: As `open_records`.
     """
-    path = data_dir / JOURNAL_NAME
-    settle(path, synced=synced)
+    return open_records(read_records(data_dir, identity, synced=synced), bytes_max=bytes_max)
+
+
+def read_records(data_dir: Path, identity: Identity, *, synced: bool) -> Found:
+    """
+    Load the snapshot, verify the journal after it and fold it, without writing anything.
+
+    A torn last record never had an effect (L2). `synced` False leaves out every fsync.
+
+    Raises:
+        StartRefused: The directory belongs to another mode, account or venue.
+        StateUnusable: Snapshot or journal cannot be trusted.
+    """
+    path, unsettled = data_dir / JOURNAL_NAME, None
+    try:
+        settle(path, synced=synced)
+    except RecordNotDurable as error:
+        unsettled = error
     store, emergency = StateStore(data_dir, synced=synced), EmergencyFile(data_dir, synced=synced)
     left = emergency.read()
     snapshot = store.load()
@@ -92,25 +124,54 @@ def recover(data_dir: Path, identity: Identity, *, synced: bool = True, bytes_ma
     reader = ChainReader(path, START if snapshot is None else snapshot.place)
     ledger = _folded(reader, Ledger() if snapshot is None else snapshot.ledger, path)
     _check_identity(data_dir, ledger, identity)
+    return Found(
+        data_dir=data_dir,
+        synced=synced,
+        snapshot=snapshot,
+        reader=reader,
+        ledger=ledger,
+        left=left,
+        store=store,
+        emergency=emergency,
+        unsettled=unsettled,
+    )
 
-    facts = _what_was_read(snapshot, reader)
+
+def open_records(found: Found, *, bytes_max: int | None) -> Recovered:
+    """
+    Hold the emergency file, end a torn file of the journal, which the next one names, and open the journal.
+
+    When it fails, the emergency file stays open for whoever notes how the start ends.
+
+    Raises:
+        RecordNotDurable: The directory cannot be written.
+    """
+    path, left, store, emergency = found.data_dir / JOURNAL_NAME, found.left, found.store, found.emergency
+    facts = _what_was_read(found.snapshot, found.reader)
     facts += leftovers_removed(store.leftover, emergency.leftover, fresh_name(path))
     emergency.hold(left)
-    journal = open_to_continue(path, reader, synced=synced, bytes_max=bytes_max)
+    if found.unsettled is not None:
+        raise found.unsettled
+    journal = open_to_continue(path, found.reader, synced=found.synced, bytes_max=bytes_max)
     unsynced_files = tuple(str(record.get("unsynced_file")) for record in left.records if record.get("unsynced_file"))
-    ended = reader.torn
-    if ended is None and journal.has_file and path.name in unsynced_files:
-        ended = journal.end_file()
-        facts.append(f"{path.name} could not be synced: it was read anew and is kept as {ended.segment}")
-    if ended is not None:
-        journal.append(segment_body(ended), durable=True)
+    try:
+        ended = found.reader.torn
+        if ended is None and journal.has_file and path.name in unsynced_files:
+            ended = journal.end_file()
+            facts.append(f"{path.name} could not be synced: it was read anew and is kept as {ended.segment}")
+        if ended is not None:
+            journal.append(segment_body(ended), durable=True)
+        journal.synced_place()
+    except BaseException:
+        journal.drop()
+        raise
     return Recovered(
-        ledger=ledger,
+        ledger=found.ledger,
         journal=journal,
         facts=tuple(facts),
-        since=START if snapshot is None else snapshot.place,
-        findings=(*_about_snapshot(snapshot), *_about_emergency(left)),
-        put_aside=lambda: _put_aside(store, snapshot, emergency, left),
+        since=START if found.snapshot is None else found.snapshot.place,
+        findings=(*_about_snapshot(found.snapshot), *_about_emergency(left)),
+        put_aside=lambda: _put_aside(store, found.snapshot, emergency, left),
         unsynced_files=unsynced_files,
         emergency=emergency,
     )

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from core.errors import RecordNotDurable, TraderError
+from core.model.ledger import Ledger
 from core.ports import Broker
 from core.settings import Mode, Settings
 from core.settings_builder import Document
@@ -34,8 +35,9 @@ from runner.desk_building import DeskParts, build_desk
 from runner.last_act import LastAct
 from runner.options import RunOptions
 from runner.ports_opening import open_ports
+from runner.records.emergency import EmergencyFile
 from runner.records.folders import take_folder
-from runner.recovery import Finding, Identity, Recovered, leftovers_removed, recover
+from runner.recovery import Finding, Identity, Recovered, leftovers_removed, open_records, read_records
 from runner.resuming import resume_clock
 from runner.run_records import (
     alert_findings,
@@ -122,9 +124,13 @@ def open_desk(
             stop_reason=stop_reason,
             notes=notes,
         )
-        with _records(start) as (recovered, opened):
-            desk, broker = _open(start, recovered, opened)
-            with _last_act(start, desk.book, recovered, lambda: broker), _file_errors_named(), _tape_kept(desk.tape):
+        with _records(start) as (recovered, opened, tape_files):
+            desk, broker = _open(start, recovered, opened, tape_files)
+            with (
+                _last_act(start, lambda: desk.book.ledger, recovered.emergency, lambda: broker),
+                _file_errors_named(),
+                _tape_kept(desk.tape),
+            ):
                 yield desk
                 finish_run(desk, desk.stop_reason() or "done")
 
@@ -221,27 +227,35 @@ def _with_overrides(settings: Settings, options: RunOptions) -> Settings:
 
 
 @contextmanager
-def _records(start: _Start) -> Iterator[tuple[Recovered, OpenedAudit]]:
+def _records(start: _Start) -> Iterator[tuple[Recovered, OpenedAudit, TapeFiles]]:
     """Recover from the files and hold them open; closing them writes nothing more."""
     options, limits = start.options, start.settings.app.records
     identity = Identity(mode=start.mode.value, account=start.world.account, venue=start.world.market.venue)
-    recovered = recover(options.data_dir, identity, synced=start.synced, bytes_max=limits.journal_max_bytes)
+    found = read_records(options.data_dir, identity, synced=start.synced)
     with ExitStack() as stack:
-        stack.callback(recovered.drop)
-        start.notes.extend(leftovers_removed(fresh_name(options.logs_dir / AUDIT_NAME)))
-        opened = open_audit(
-            options.logs_dir / AUDIT_NAME,
-            synced=start.synced,
-            bytes_max=limits.audit_max_bytes,
-            begin_file=AUDIT_NAME in recovered.unsynced_files,
-        )
-        stack.callback(opened.audit.drop)
-        yield recovered, opened
+        stack.callback(found.emergency.drop)
+        with (
+            _last_act(start, lambda: found.ledger, found.emergency, lambda: start.world.open_broker(found.ledger)),
+            _file_errors_named(),
+        ):
+            recovered = open_records(found, bytes_max=limits.journal_max_bytes)
+            stack.callback(recovered.drop)
+            start.notes.extend(leftovers_removed(fresh_name(options.logs_dir / AUDIT_NAME)))
+            opened = open_audit(
+                options.logs_dir / AUDIT_NAME,
+                synced=start.synced,
+                bytes_max=limits.audit_max_bytes,
+                begin_file=AUDIT_NAME in recovered.unsynced_files,
+            )
+            stack.callback(opened.audit.drop)
+        tape = TapeFiles(options.data_dir / TAPE_FOLDER, start.settings.app.tape, start.log, synced=start.synced)
+        stack.callback(tape.drop)
+        yield recovered, opened, tape
 
 
 @contextmanager
 def _last_act(
-    start: _Start, book: Bookkeeper, recovered: Recovered, open_broker: Callable[[], Broker]
+    start: _Start, ledger: Callable[[], Ledger], emergency: EmergencyFile, open_broker: Callable[[], Broker]
 ) -> Iterator[None]:
     """When a record cannot be written, cancel what buys before the error ends the run."""
     try:
@@ -251,17 +265,17 @@ def _last_act(
             open_broker=open_broker,
             clock=start.world.clock,
             kill_switch=FileKillSwitch(start.options.data_dir),
-            emergency=recovered.emergency,
+            emergency=emergency,
             log=start.log,
             watch_until=start.world.watch_until,
         )
         try:
-            act.play(error, book.ledger)
+            act.play(error, ledger())
         finally:
             raise error  # whatever else went wrong, this is what the run ends with
 
 
-def _open(start: _Start, recovered: Recovered, opened: OpenedAudit) -> tuple[Desk, Broker]:
+def _open(start: _Start, recovered: Recovered, opened: OpenedAudit, tape_files: TapeFiles) -> tuple[Desk, Broker]:
     """Write the first records of the run; return also the broker itself, for orders that no tape has to explain."""
     options, world = start.options, start.world
     grid = MinuteGrid(start.settings.app.loop.interval_seconds)
@@ -272,13 +286,14 @@ def _open(start: _Start, recovered: Recovered, opened: OpenedAudit) -> tuple[Des
     untold = events_without_line(options.data_dir, book, opened, recovered.since)
     book.recent_events += untold.events
     segment = segment_facts(opened, untold)
-    with _last_act(start, book, recovered, lambda: world.open_broker(book.ledger)):
+    with _last_act(start, lambda: book.ledger, recovered.emergency, lambda: world.open_broker(book.ledger)):
         if close_interrupted_cycle(book, opened.audit, opened.last, grid, segment):
             notes.append(f"the cycle of slot {book.ledger.open_slot} was cut off; its audit line is closed now")
         now = world.clock.now()
         # Asked first: a directory belongs to nobody yet when the exchange does not say what money there is.
         opening = world.opening() if needs_opening(book.ledger) else None
-        tape = _tape(start, recovered.findings, book=book, run=run, segment=segment, now=now, opening=opening)
+        header = _tape_header(start, recovered.findings, book=book, run=run, segment=segment, now=now, opening=opening)
+        tape = Recorder(tape_files, header_writer(header), now, world.redact or str)
         begin_run(book, run, app_hash=start.settings.app_hash, account=world.account, now=now, opening=opening)
         record_findings(recovered.findings, book, now)
         recovered.put_aside()
@@ -298,7 +313,7 @@ def _open(start: _Start, recovered: Recovered, opened: OpenedAudit) -> tuple[Des
     return desk, ports.broker
 
 
-def _tape(
+def _tape_header(
     start: _Start,
     findings: Sequence[Finding],
     *,
@@ -307,10 +322,10 @@ def _tape(
     segment: list[Json],
     now: datetime,
     opening: Opening | None,
-) -> Recorder:
-    """Begin the tape of the run, right before the first record that it can be held against."""
+) -> TapeHeader:
+    """Return what the tape of the run begins with, right before the first record that it can be held against."""
     world, settings = start.world, start.settings
-    header = TapeHeader(
+    return TapeHeader(
         run=run,
         account=world.account,
         documents=start.configuration.documents,
@@ -328,8 +343,6 @@ def _tape(
         findings=tuple((finding.code, finding.text) for finding in findings),
         opening=None if opening is None else (opening.currency, str(opening.amount), opening.reason),
     )
-    files = TapeFiles(start.options.data_dir / TAPE_FOLDER, settings.app.tape, start.log, synced=start.synced)
-    return Recorder(files, header_writer(header), now, world.redact or str)
 
 
 def _desk(

@@ -110,10 +110,9 @@ class RecordFile:
             if self._descriptor is None or not durable_files.is_still_at(self._path, self._descriptor, place.offset):
                 raise OSError("the file was removed, replaced or changed by somebody else")
             _rename_ended(self._path, segment_path(self._path, place.segment), synced=self._synced)
-            os.close(self._descriptor)
+            self._close()
         except OSError as error:
             raise self._failed(error) from error
-        self._descriptor = None
         self._place = self._read_back_to = replace(place, segment=place.segment + 1, offset=0)
         return ended
 
@@ -156,8 +155,12 @@ class RecordFile:
 
     def drop(self) -> None:
         """Close the file as it is, as the end of the process does; nothing can be appended afterwards."""
-        descriptor, self._descriptor = self._descriptor, None
         self._failure = self._failure or "it was closed"
+        self._close()
+
+    def _close(self) -> None:
+        """Close once: a close that fails has closed, and the number may be another file's by then."""
+        descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
 
@@ -198,7 +201,7 @@ class RecordFile:
             durable_files.rename(fresh, self._path)
             if self._synced:
                 durable_files.sync_directory(self._path.parent)
-        except OSError:
+        except BaseException:
             os.close(descriptor)
             raise
         return descriptor

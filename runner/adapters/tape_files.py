@@ -102,15 +102,18 @@ class TapeFiles:
         Raises:
             RecordNotDurable
         """
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is None:
-            return
         try:
-            if self._synced:
-                durable_files.sync(descriptor)
+            if self._synced and self._descriptor is not None:
+                durable_files.sync(self._descriptor)
         except OSError as error:
-            raise RecordNotDurable(f"{self._path}: the tape cannot be synced: {error}") from error
+            raise durable_files.not_durable(f"{self._path}: the tape cannot be synced", error) from error
         finally:
+            self.drop()
+
+    def drop(self) -> None:
+        """Close the file as it is, as the end of the process does."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
             os.close(descriptor)
 
     def _append(self, data: bytes) -> None:

@@ -15,6 +15,7 @@ from core.errors import RecordNotDurable, StateUnusable
 from runner.adapters.record_file import RecordFile, open_audit, open_to_continue
 from runner.records.chain import NO_HASH, RECORD_BYTES_MAX, START
 from runner.records.reader import ChainReader
+from tests.fakes.failing_os import FailingOs
 from tests.record_builders import continue_chain, read_numbers, torn_of, write_records
 
 
@@ -166,6 +167,28 @@ def test_a_failed_sync_is_never_repeated(tmp_path: Path, monkeypatch: pytest.Mon
         log.synced_place()
     log.close()
     assert len(syncs) == 1
+
+
+def test_an_ended_file_is_closed_once_also_when_that_fails(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever opens something meanwhile gets its number: a second close would close that."""
+    closed: list[int] = []
+
+    def close(descriptor: int) -> None:
+        closed.append(descriptor)
+        os.close(descriptor)
+        raise OSError("lost on the way")
+
+    file = continue_chain(path)
+    file.append({"n": 1}, durable=True)
+    spy = FailingOs()
+    spy.close = close  # type: ignore[attr-defined]
+    monkeypatch.setattr("runner.adapters.record_file.os", spy)
+
+    with pytest.raises(RecordNotDurable, match="lost on the way"):
+        file.end_file()
+    file.drop()
+
+    assert len(closed) == 1
 
 
 def test_a_place_is_given_out_once_everything_up_to_there_is_on_the_disk(

@@ -1,0 +1,81 @@
+"""The files of the tape on a disk that fails: who is told, what is closed, and what reading makes of a cut-off file."""
+
+import errno
+import logging
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from core.errors import DiskFailed, RecordNotDurable
+from core.settings import TapeSection
+from runner.adapters.tape_files import TapeFileReader, TapeFiles
+from tests.fakes.failing_os import FailingOs
+
+AT = datetime(2026, 1, 5, tzinfo=UTC)
+LIMITS = TapeSection(file_max_mb=32, keep_days=40, keep_mb=1000)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> FailingOs:
+    failing = FailingOs()
+    monkeypatch.setattr("runner.records.durable_files.os", failing)
+    return failing
+
+
+def begun(folder: Path) -> TapeFiles:
+    files = TapeFiles(folder, LIMITS, logging.getLogger("test"), synced=True)
+    files.begin("header", AT)
+    return files
+
+
+def open_descriptors() -> list[str]:
+    return sorted(os.listdir("/proc/self/fd"))
+
+
+def test_a_record_that_cannot_be_written_leaves_nothing_open_once_it_is_dropped(
+    tmp_path: Path, disk: FailingOs
+) -> None:
+    before = open_descriptors()
+    files = begun(tmp_path)
+    disk.fail("write", None, errno.ENOSPC)
+
+    with pytest.raises(RecordNotDurable, match="No space left"):
+        files.write(b"C", 1, b"record")
+    files.drop()
+    files.drop()
+
+    assert open_descriptors() == before
+
+
+def test_a_failed_sync_at_the_end_has_the_exit_code_of_its_own(tmp_path: Path, disk: FailingOs) -> None:
+    before = open_descriptors()
+    files = begun(tmp_path)
+    disk.fail("fsync")
+
+    with pytest.raises(DiskFailed):
+        files.close()
+
+    assert open_descriptors() == before
+
+
+@pytest.mark.parametrize("size", [0, 7, 30])
+def test_a_file_whose_process_died_before_its_header_was_whole_is_torn(tmp_path: Path, size: int) -> None:
+    begun(tmp_path).close()
+    (path,) = tmp_path.iterdir()
+    os.truncate(path, size)
+
+    reader = TapeFileReader(path)
+
+    assert (list(reader), reader.is_torn) == ([], True)
+
+
+def test_a_file_that_begins_as_something_else_is_not_only_cut(tmp_path: Path) -> None:
+    path = tmp_path / "000001-20260105.tape"
+    path.write_bytes(b"something else")
+    path.chmod(0o600)
+
+    reader = TapeFileReader(path)
+
+    assert (list(reader), reader.is_torn, reader.problem != "") == ([], False, True)
