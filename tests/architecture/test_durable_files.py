@@ -20,6 +20,7 @@ _PATH_EFFECTS = "write_text write_bytes touch unlink rmdir mkdir rename symlink_
 _PATH_LOOKS = "read_text read_bytes exists is_file is_dir is_symlink iterdir glob rglob open"
 OS_EFFECTS, PATH_EFFECTS, PATH_LOOKS = (frozenset(words.split()) for words in (_OS_EFFECTS, _PATH_EFFECTS, _PATH_LOOKS))
 WRITING_FLAGS = frozenset(("O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_APPEND"))
+OF_A_DESCRIPTOR = frozenset(("close", "fdopen", "read", "pread", "fstat", "lseek", "dup", "dup2"))
 OTHER_WRITERS = frozenset(("shutil", "tempfile"))
 
 KNOWN = {
@@ -44,6 +45,17 @@ def test_who_does_goes_through_the_module_os_alone(path: str) -> None:
     past_os = {text for text in _effects(tree) if not text.startswith("os.")} | set(_looks(tree)) | set(_from_os(tree))
 
     assert [effect for effect in sorted(past_os) if (path, effect) not in KNOWN] == []
+
+
+@pytest.mark.parametrize("path", [path for path in trees("runner") if module_name(path) not in MODULES])
+def test_nobody_else_has_one_of_their_descriptors(path: str) -> None:
+    """A close that the fake disk does not see leaves it with a number that is soon somebody else's file."""
+    names = {dotted(node) for node in ast.walk(trees("runner")[path]) if isinstance(node, ast.Attribute)}
+    imported = {
+        name.name for node in ast.walk(trees("runner")[path]) if isinstance(node, ast.ImportFrom) for name in node.names
+    }
+
+    assert not ("durable_files" in imported and names & {f"os.{name}" for name in OF_A_DESCRIPTOR})
 
 
 def test_each_of_these_modules_is_there() -> None:

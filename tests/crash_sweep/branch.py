@@ -9,6 +9,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,6 +23,9 @@ from tests.loopback.oracle import unsettled
 CONFIG, KEY_FILE = "config", "coinbase_key.json"
 CYCLES_MAX = 14
 """Within so many minutes without faults everything must be settled: an order in doubt takes some five."""
+
+RESTART_TAKES = timedelta(milliseconds=250)
+"""No process begins at the moment at which the one before it began."""
 
 SECONDS_MAX = 60
 """Of real time, for one branch."""
@@ -106,7 +110,7 @@ def take_over(world: World, left: Left, folder: Path) -> None:
     disk = world.disk
     write_folders(left, folder, world.home)
     world.taken_over = left.files
-    world.has_lost_power |= left.is_power_loss
+    world.lost_power |= left.is_power_loss
     os.chdir(folder)
     disk.end_process()
     if left.is_power_loss:
@@ -114,6 +118,7 @@ def take_over(world: World, left: Left, folder: Path) -> None:
     elif left.torn is not None:
         disk.torn(left.torn, len(left.files[left.torn]))
     be_healthy(world)
+    world.desk.clock.wait_until(world.desk.clock.now() + RESTART_TAKES, lambda: True)
 
 
 def be_healthy(world: World) -> None:

@@ -156,7 +156,7 @@ class FaultLoops:
         world.reached, world.ended = nothing, None
         world.disk.end_process()
         if call.name in ("fsync", "fdatasync") and kind in ERRNOS:
-            states = world.disk.power_loss_states()
+            states, world.lost_power = world.disk.power_loss_states(), True
             world.disk.become(states[0] if len(states) == 1 else states[1])
         be_healthy(world)
         verdict.violations += [text for text in live_on(world) if not _is_told(text)]

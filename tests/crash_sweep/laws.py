@@ -9,10 +9,10 @@ from core.model.records import CycleStarted
 from runner.adapters.state_store import StateStore
 from runner.records.chain import START
 from runner.recovery import read_journal
+from tests.crash_sweep import verified
 from tests.crash_sweep.world import World
 from tests.independent_checker.record_lines import read
 from tests.loopback.oracle import lines_of, violations
-from tools.replaying.identity import Replay
 
 LEFTOVERS = ("*.tmp", "*.new")
 
@@ -27,7 +27,7 @@ def broken_laws(world: World) -> list[str]:
         *_cycles_and_lines(world, data),
         *_state(data),
         *_edited(world),
-        *_decided_again(world, data),
+        *verified.findings(world),
         *(f"leftover: {path}" for folder in ("data", "logs") for path in _leftovers(world.desk.folder / folder)),
     ]
 
@@ -57,17 +57,6 @@ def _cycles_and_lines(world: World, data: Path) -> Iterator[str]:
         yield f"slot_used_twice: {started}"
     if told != started:
         yield f"lines_of_cycles: started {started}, lines of {told}"
-
-
-def _decided_again(world: World, data: Path) -> Iterator[str]:
-    """Each cycle whose facts are on the tape comes out the same (L12); a process death alone costs no facts."""
-    verdict = Replay(data, world.desk.folder / "logs", lambda: None).all()
-    yield from (f"decided_otherwise: cycle {seq}: {found}" for seq, _, found in verdict.differing)
-    if not world.has_lost_power:
-        yield from (f"tape: {problem}" for problem in verdict.problems)
-        yield from (f"facts_lost: cycle {seq}: {why}" for seq, _, why in verdict.lost)
-        if verdict.before_tape:
-            yield f"facts_lost: {verdict.before_tape} lines before the tape"
 
 
 def _state(data: Path) -> Iterator[str]:

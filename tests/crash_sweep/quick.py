@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import core.indicators
 import runner.adapters.coinbase.signed_client
 import runner.adapters.configuration.settings_files
+import runner.adapters.tape_files
 import runner.main_loop
 import runner.market_watch
 import runner.run_records
@@ -27,6 +28,9 @@ from tests.independent_checker.story import Schema
 Judge = Callable[[Schema, int, dict[str, Any]], list[Problem]]
 
 FILE_BYTES = 6_000
+TAPE_BYTES = 400
+"""In the place of a megabyte."""
+
 WINDOW_MINUTES = 120
 """Of candles, instead of a day."""
 
@@ -54,6 +58,7 @@ def _replacements() -> list[tuple[Any, str, Any]]:
         (core.indicators, "WINDOW_MINUTES", WINDOW_MINUTES),
         (core.indicators, "_VOLUME_RATE", WINDOW_MINUTES // core.indicators.RECENT_VOLUME_MINUTES),
         (runner.market_watch, "HISTORY_MINUTES", WINDOW_MINUTES + 10),
+        (runner.adapters.tape_files, "_MEGABYTE", TAPE_BYTES),
         (runner.adapters.coinbase.signed_client, "SignedClient", UnsignedClient),
         (Access, "signer", _first_key),
         (Schema, "problems", _judged_once(Schema.problems)),

@@ -30,10 +30,14 @@ CHANGES: Mapping[str, object] = {
     "policy.execution.max_requotes": 1,
     "policy.execution.maker_ttl_seconds": 4,
     "app.state.snapshot_every_cycles": 2,
+    "app.tape.keep_mb": 100,
 }
 
 CARELESS = ("data/247trader-v2.pid", "logs/live_247trader-v2.log")
 """For people alone: what is left of it decides nothing."""
+
+TAPE = "data/tape"
+"""Of its content a start reads nothing: each of its states comes with another one of the rest."""
 
 Reached = Callable[["Point"], None]
 
@@ -57,7 +61,7 @@ class Point:
 
 
 PARTS = ("start", "cycle", "recovery", "rotation", "kill", "shutdown")
-_ROTATING = frozenset(("_create", "end_file", "_end_file", "_rename_ended"))
+_ROTATING = frozenset(("_create", "end_file", "_end_file", "_rename_ended", "turn_over"))
 _ENDING = frozenset(("finish_run", "release"))
 _IN_THE_LOOP = frozenset(("run_cycle", "_ticks"))
 """Functions of the program by which a call is told to be part of something."""
@@ -77,10 +81,13 @@ class World:
     """Requests that may have changed something at the exchange."""
     reached: Reached = field(default=lambda _point: None)
     problems: list[str] = field(default_factory=list)
-    has_lost_power: bool = False
     """Whether a branch began with a power loss: what is not synced may be gone then."""
     taken_over: dict[str, bytes] = field(default_factory=dict)
     """What a branch found in its folder."""
+    lost_power: bool = False
+    """Whether a branch began with a power loss."""
+    decided_again: int = 0
+    """Cycles that `tools.replay` decided as they were decided."""
     ended: Callable[[BaseException | None], NoReturn] | None = None
     """What a branch does that is in the middle of a run when this run has ended; None in the history itself."""
 
@@ -151,6 +158,6 @@ def open_world(folder: Path) -> Iterator[World]:
         desk = stack.enter_context(
             open_live_desk(folder, seed=SEED, over_sockets=False, products=2, changes=CHANGES, is_durable=True)
         )
-        disk = Disk(folder, careless=CARELESS)
+        disk = Disk(folder, careless=CARELESS, by_turns=TAPE)
         stack.enter_context(disk.installed())
         yield World(desk=desk, disk=disk, home=Path.cwd())

@@ -39,6 +39,8 @@ MODULES = (
     "runner.adapters.state_store",
     "runner.adapters.instance_lock",
     "runner.adapters.kill_switch",
+    "runner.adapters.tape_files",
+    "runner.adapters.anchor_file",
 )
 """Who touches files that must survive; tests/architecture/test_durable_files.py holds that nobody else does."""
 
@@ -61,12 +63,19 @@ class Disk:
     """One folder tree of a program, seen through its calls."""
 
     def __init__(
-        self, root: Path, *, on_call: _Hook | None = None, pid: int = PID, careless: Sequence[str] = ()
+        self,
+        root: Path,
+        *,
+        on_call: _Hook | None = None,
+        pid: int = PID,
+        careless: Sequence[str] = (),
+        by_turns: str | None = None,
     ) -> None:
         """
         Take everything below `root` for synced; a call fails when `on_call` raises.
 
-        Files named in `careless` are taken for synced at once: the fewer states a power loss leaves.
+        Files named in `careless` are taken for synced at once: the fewer states a power loss leaves. For the folder
+        `by_turns` see `Unsynced.states`.
         """
         self.root = root
         self.on_call = on_call or _nothing
@@ -76,6 +85,7 @@ class Disk:
         self.version = 0
         """Grows with everything that changes what is there, or what of it is on the disk."""
         self._careless = careless
+        self._by_turns = by_turns
         self._open: dict[int, _Open] = {}
         self._is_dead = False
         self._unsynced = self._all_synced()
@@ -140,7 +150,7 @@ class Disk:
 
     def power_loss_states(self) -> Sequence[DiskState]:
         """Return every legal state that a power loss at this moment may leave; nothing is changed."""
-        return self._unsynced.states(self._read_now)
+        return self._unsynced.states(self._read_now, self._by_turns)
 
     def become(self, state: DiskState) -> None:
         """Turn the real folder into what a power loss left; it is all synced then."""

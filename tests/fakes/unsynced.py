@@ -178,17 +178,24 @@ class Unsynced:
 
     # --- what may be left ---------------------------------------------------------------------------------------------
 
-    def states(self, read: ReadNow) -> list[DiskState]:
+    def states(self, read: ReadNow, by_turns: str | None = None) -> list[DiskState]:
         """
         Return every legal state after a power loss at this moment, each once.
 
         Of more than `STATES_MAX` combinations: each thing (a file's content, changes to connected names) in all its
-        ways with all others kept, and with all others lost, and all pairs of the two that were touched last.
+        ways with all others kept, and with all others lost, and all pairs of the two that were touched last. What is
+        in the folder `by_turns` makes no combinations: each state has the next of its ways.
         """
-        things = self._things(read)
+        apart: list[_Thing] = []
+        things: list[_Thing] = []
+        for thing in self._things(read):
+            is_apart = by_turns is not None and thing.name.removeprefix("names ").startswith(f"{by_turns}/")
+            (apart if is_apart else things).append(thing)
+        turn = sum(thing.touched for thing in apart)
         found: dict[tuple[object, ...], DiskState] = {}
-        for combination in _combinations(things):
-            state = self._state(things, combination, read)
+        for number, combination in enumerate(_combinations(things), turn):
+            ways = [thing.choices[number % len(thing.choices)] for thing in apart]
+            state = self._state([*things, *apart], [*combination, *ways], read)
             found.setdefault((*sorted(state.files.items()), *state.gone_folders), state)
         return list(found.values())
 

@@ -31,9 +31,14 @@ class Entry:
 
 @dataclass(slots=True)
 class Moment:
-    """One line as the caps see it: its start, regime and equity, the lots before any buy of it, its BUY orders."""
+    """
+    One line as the caps see it: its start, regime and equity, the lots before any buy of it, its BUY orders.
+
+    `until` is its end: one that began between two minutes sent its orders no earlier on the minute than the next.
+    """
 
     at: datetime
+    until: datetime
     regime: str | None
     equity: Decimal | None
     lots: dict[str, Lot]
@@ -56,7 +61,7 @@ class Caps:
             found += self._size_problems(ordered, now, place)
             if any(entry.lot == order["lot"] and entry.at == now.at for entry in self.entries):
                 continue  # the second leg of an entry counts once
-            found += self._pace_problems(order["product"], now.at, closes)
+            found += self._pace_problems(order["product"], now, closes)
             self.entries.append(Entry(now.at, order["product"], order["lot"]))
             if order["lot"] not in now.lots:
                 opened.append(order["lot"])
@@ -109,8 +114,8 @@ class Caps:
 
     # --- pace -----------------------------------------------------------------------------------------------------
 
-    def _pace_problems(self, product: str, at: datetime, closes: Sequence[Close]) -> list[Problem]:
-        limits, found = self.limits, []
+    def _pace_problems(self, product: str, now: Moment, closes: Sequence[Close]) -> list[Problem]:
+        limits, found, at = self.limits, [], now.at
         for code, key, span in (("per_hour", "max_trades_per_hour", 1), ("per_day", "max_trades_per_day", 24)):
             made = sum(1 for entry in self.entries if entry.at > at - timedelta(hours=span))
             if made >= limits.risk[key]:
@@ -120,7 +125,7 @@ class Caps:
             ("spacing", self.entries, "min_seconds_between_trades"),
             ("product_spacing", own, "per_symbol_trade_spacing_seconds"),
         ):
-            if earlier and at - earlier[-1].at < timedelta(seconds=limits.seconds(key)):
+            if earlier and now.until - earlier[-1].at < timedelta(seconds=limits.seconds(key)):
                 found.append((code, f"{product}: {at - earlier[-1].at} after the last, {key} is {limits.risk[key]}"))
         return found + self._cooldown_problems(product, at, closes)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tests.independent_checker.books import Books, moment
-from tests.independent_checker.caps import Caps, Moment, before_buys
+from tests.independent_checker.caps import CYCLE, Caps, Moment, before_buys
 from tests.independent_checker.limits import Limits, read_limits
 from tests.independent_checker.orders import DEAD, OrderBook, Ordered, Problem
 from tests.independent_checker.record_lines import Line, Violation, listed, read
@@ -92,7 +92,9 @@ class _Pass:
         self._follow_resting(body, buys)
         # The line does not say when an entry from before it ended: one that does not outlive it was reconciled first.
         resting = [item for item in before if item in self.resting]
-        now = Moment(at, body["regime"], self._equity(body), lots, cash, buys, resting)
+        took = (body["stage_latencies"] or {}).get("total_cycle")
+        until = at + (CYCLE if took is None else timedelta(seconds=float(took)))
+        now = Moment(at, until, body["regime"], self._equity(body), lots, cash, buys, resting)
         found += self.caps.problems(now, closes)
         found += self._overdue(body)
         return found
