@@ -81,7 +81,6 @@ class World:
     """Requests that may have changed something at the exchange."""
     reached: Reached = field(default=lambda _point: None)
     problems: list[str] = field(default_factory=list)
-    """Whether a branch began with a power loss: what is not synced may be gone then."""
     taken_over: dict[str, bytes] = field(default_factory=dict)
     """What a branch found in its folder."""
     lost_power: bool = False

@@ -4,17 +4,19 @@ Recorded cycles decided again, seen from outside: what is on the disk goes in, a
 The runs are played once; each test works on a copy of their files.
 """
 
+import logging
 import shutil
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from core.settings import TapeSection
 from runner import wiring
 from runner.adapters.simulated_coinbase.routes import Endpoint, route
-from runner.adapters.tape_files import FIRST_LINE
+from runner.adapters.tape_files import FIRST_LINE, TapeFileReader, TapeFiles
 from runner.wire import HttpRequest
 from tests.config_files import ROOT, shipped_documents, write_config
 from tests.loopback.live_desk import open_live_desk
@@ -29,6 +31,8 @@ from tools.replaying.reading import RecordedJournal
 from tools.replaying.verdict import Verdict
 
 CYCLES = 180
+AT = datetime(2026, 1, 5, tzinfo=UTC)
+LIMITS = TapeSection(file_max_mb=32, keep_days=40_000, keep_mb=1000)
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +170,24 @@ def test_what_a_passed_line_has_told_is_not_told_again_when_the_journal_is_read_
     journal.fold_to(50)
 
     assert len(journal.untold()) == 10
+
+
+def test_a_start_that_died_between_its_tape_and_its_first_record_is_passed_over(copied: Path) -> None:
+    folder = copied / "data" / "tape"
+    first, second = sorted(folder.iterdir())
+    header = next(iter(TapeFileReader(second))).text or ""
+    second.rename(folder / "000003-20260105.tape")
+    second.write_bytes(b"")
+    second.chmod(0o600)
+    files = TapeFiles(folder, LIMITS, logging.getLogger("test"), synced=False)
+    files.begin(header.replace('"run_id":"', '"run_id":"of-another-'), AT)
+    files.close()
+    (folder / "000004-20260105.tape").rename(second)
+    (folder / "000004-20260105.tape").write_bytes(b"")
+    (folder / "000004-20260105.tape").chmod(0o600)
+    assert first.exists()
+
+    verdict = decided_again(copied)
+
+    assert verdict.is_good, verdict
+    assert verdict.identical == CYCLES

@@ -31,6 +31,8 @@ def read_anchor_file(path: Path, findings: Findings, *, is_local: bool = False) 
     """
     Return the anchors of a file, one a line, as JSON or text; a line that is still being written is left out.
 
+    In the file beside the log a crash may leave a line that is none, and no more is said of it.
+
     Raises:
         Unreadable
     """
@@ -41,6 +43,9 @@ def read_anchor_file(path: Path, findings: Findings, *, is_local: bool = False) 
             kept.append(Kept(anchor, path, number, is_local))
         elif raw.strip() and raw.endswith(b"\n"):
             found = repr(raw[:40].decode("ascii", "replace"))
+            if is_local:
+                findings.note(f"{path}:{number}: {found} is no anchor (a crash leaves such a line): it proves nothing")
+                continue
             At(findings=findings, file=path, line=number, seq=None).report("anchor", found, "an anchor: size and root")
     return kept
 

@@ -349,6 +349,22 @@ def test_torn_and_interrupted_and_begun_afresh_are_no_findings(
     assert any("a new chain begins here" in note for note in answer["notes"]), answer["notes"]
 
 
+def test_a_line_of_anchors_that_a_crash_tore_is_told_and_is_no_finding(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage = set_stage(tmp_path)
+    stage.play(2)
+    with (tmp_path / "logs" / ANCHORS).open("ab") as file:
+        file.write(b'{"at":"2026')
+    stage.play(1)
+    capsys.readouterr()
+
+    assert main(["verify", "--json", "--logs-dir", str(tmp_path / "logs"), "--data-dir", str(stage.data)]) == 0
+
+    answer = json.loads(capsys.readouterr().out)
+    assert any("is no anchor" in note for note in answer["notes"]), answer["notes"]
+
+
 def test_a_torn_file_that_was_exchanged_or_cut_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stage = set_stage(tmp_path)
     stage.play(3)
