@@ -71,12 +71,16 @@ def test_killed_between_the_two_renames_of_a_snapshot_the_one_before_is_used_wit
 def test_both_generations_damaged_halt_and_nothing_is_touched(stage: Stage) -> None:
     for name in (".state.json", ".state.json.bak"):
         (stage.data / name).write_bytes(b"{")
-    before = {path.name: path.read_bytes() for path in stage.data.iterdir()}
+    before = contents(stage.data)
 
     error = stage.refused()
 
     assert error.exit_code == ExitCode.DATA
-    assert {path.name: path.read_bytes() for path in stage.data.iterdir()} == before
+    assert contents(stage.data) == before
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_snapshot_ahead_of_the_journal_halts_though_an_older_one_would_fit(stage: Stage) -> None:
