@@ -139,7 +139,7 @@ class PlayedRun:
             return left
         while (line := self._next_line()) is not None and line.body.get("no_trade_reason") != INTERRUPTED:
             self._recorded.pass_line()
-            self._verdict.passed(line, self._texts.problem or "the tape ends before it")
+            self._verdict.broke_off(line, self._texts.problem or "the tape ends before it")
         return ()
 
     def _next_line(self) -> Record | None:

@@ -48,8 +48,16 @@ class Verdict:
         elif not self.has_begun:
             self.before_tape += 1
         else:
-            self.lost.append((line.place.seq, int(line.body["slot"]), why))
+            self._lose(line, why)
         self.advance()
+
+    def broke_off(self, line: Record, why: str) -> None:
+        """Note a line of a run whose tape is there, and does not tell of it."""
+        self._lose(line, why)
+        self.advance()
+
+    def _lose(self, line: Record, why: str) -> None:
+        self.lost.append((line.place.seq, int(line.body["slot"]), why))
 
     def about(self, line: Record) -> "Verdict":
         """Return the part that is about one line."""
