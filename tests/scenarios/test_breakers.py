@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import BrokerUnavailable
+from core.model.guards import DiskRoom
 from core.ports import Broker, Clock
 from tests.fakes.faulty_broker import FaultyBroker
 from tests.scenarios.stage import (
@@ -54,6 +55,21 @@ def test_stale_candles_stop_entries_and_fresh_ones_let_them_go_on(tmp_path: Path
     assert not orders(lines[:9])
     assert lines[9]["breakers"] == []
     assert len(stage.alerts("stale_data")) == 2  # raised and resolved
+
+
+@pytest.mark.parametrize("room", [DiskRoom(100, 10**6), DiskRoom(10**6, 100), DiskRoom(None, None)], ids=str)
+def test_a_disk_that_is_nearly_full_or_unknown_stops_entries(
+    tmp_path: Path, room: DiskRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = set_stage(tmp_path)
+    stage.buy_one(ETH)
+    monkeypatch.setattr("runner.ports_opening.disk_room", lambda *_folders: room)
+
+    lines = stage.play(3)
+
+    assert [line["breakers"] for line in lines] == [["disk_space"]] * 3
+    assert not orders(lines)
+    assert len(stage.alerts("disk_space")) == 1
 
 
 def test_one_stale_product_of_many_is_left_out_and_the_rest_trade(tmp_path: Path) -> None:

@@ -194,6 +194,22 @@ def test_a_cycle_that_a_crash_cut_off_is_closed_by_one_line(tmp_path: Path) -> N
     assert [line["slot"] for line in stage.lines()] == sorted({line["slot"] for line in stage.lines()})
 
 
+def test_a_cycle_whose_line_was_written_before_the_crash_gets_no_second_one(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    stage.play(2)
+    journal = stage.data / "journal.jsonl"
+    records = journal.read_bytes().splitlines(keepends=True)
+    assert b'"kind":"STOP"' in records[-1]
+    journal.write_bytes(b"".join(records[:-1]))  # killed right behind the second line
+    for name in (".state.json", ".state.json.bak"):
+        (stage.data / name).unlink(missing_ok=True)
+
+    stage.play(1)
+
+    assert [line["no_trade_reason"] for line in stage.lines()] == ["no_candidates_from_triggers"] * 3
+    assert [line["slot"] for line in stage.lines()] == sorted({line["slot"] for line in stage.lines()})
+
+
 @pytest.mark.parametrize("victim", ["journal.jsonl", "247trader-v2_audit.jsonl"])
 def test_a_disk_error_while_appending_ends_the_run_with_its_own_code_and_loses_nothing(
     tmp_path: Path, victim: str, monkeypatch: pytest.MonkeyPatch

@@ -77,6 +77,30 @@ def test_a_full_disk_while_an_entry_rests_cancels_it_sends_nothing_and_is_told_a
     assert stage.play(1)[0]["alerts"] == []
 
 
+def test_killed_before_the_emergency_record_is_in_the_journal_it_is_told_all_the_same(
+    stage: Stage, made: list[FaultyBroker], disk: FailingOs
+) -> None:
+    stage.clock.at(RESTING, lambda: disk.fail("write", None, errno.ENOSPC))
+    stage.refused(cycles=5)
+    disk.heal()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("runner.wiring.record_findings", _is_killed)
+        with pytest.raises(KeyboardInterrupt):
+            stage.play(1)
+    assert notes(stage) == []
+
+    stage.play(1)
+
+    assert len(made[0].cancelled) == 1
+    assert [note["code"] for note in notes(stage)] == ["emergency_record"]
+    assert emergency(stage) == []
+
+
+def _is_killed(*_arguments: object) -> None:
+    raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize("victim", [JOURNAL, AUDIT])
 def test_a_failed_fsync_ends_the_run_without_a_second_try_and_begins_a_new_file(
     stage: Stage, made: list[FaultyBroker], disk: FailingOs, victim: str

@@ -1,5 +1,6 @@
 """One process per data directory, whatever becomes of the pid file."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -62,6 +63,25 @@ def test_another_process_is_kept_out_and_told_who_is_inside_until_that_one_dies(
 
     lock.acquire()
     assert lock.is_ours()
+
+
+def test_a_lock_file_replaced_while_it_is_being_locked_is_not_ours(
+    lock: InstanceLock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes next would lock the other file."""
+    flock = fcntl.flock
+
+    def replace_and_lock(descriptor: int, operation: int) -> None:
+        (tmp_path / "247trader-v2.lock").unlink()
+        (tmp_path / "247trader-v2.lock").touch()
+        flock(descriptor, operation)
+
+    monkeypatch.setattr("fcntl.flock", replace_and_lock)
+
+    with pytest.raises(AlreadyRunning, match="was replaced while it was being locked"):
+        lock.acquire()
+
+    assert not lock.is_ours()
 
 
 def test_two_locks_of_one_process_exclude_each_other_too(lock: InstanceLock, tmp_path: Path) -> None:

@@ -2,11 +2,16 @@
 
 import json
 import shutil
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core.ledger.fold import apply
+from core.model.ledger import Ledger
+from core.model.records import Event
 from tests.program_runs import Run
 from tests.sealed_records import AUDIT, JOURNAL, sealed
 from tools.audit.__main__ import main
@@ -78,3 +83,25 @@ def test_a_cycle_that_a_crash_cut_off_is_closed_by_the_next_start_and_is_no_find
     for end, code in (([tick(last["slot"] + 1)], 0), ([tick(last["slot"] + 1), tick(last["slot"] + 2)], 1)):
         journal.write_bytes(sealed([*records[:-1], *end]))
         assert main(arguments) == code, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("part", ["fees", "realised", "cash", "lots"])
+def test_a_ledger_that_books_otherwise_than_the_fills_say_is_found_by_the_second_books(
+    part: str, short_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A defect in the fold is in the state and in every line as well: nothing else in the records tells."""
+    misbooked: dict[str, Any] = {"fees": Decimal(0), "realised": Decimal(7), "cash": {"USD": Decimal(7)}, "lots": {}}
+
+    def misbook(ledger: Ledger, event: Event) -> Ledger:
+        after = apply(ledger, event)
+        return replace(after, **{part: misbooked[part]}) if after.fill_ids else after
+
+    monkeypatch.setattr("tools.audit.history.apply", misbook)
+    findings = Findings()
+    path = short_run.folder / "data" / JOURNAL
+    history = History(ChainCheck(OpenedChain(path), findings), [], findings)
+
+    history.read_rest(path.stat().st_size)
+
+    name = "positions" if part == "lots" else part
+    assert any(found.code == "ledger" and found.found.startswith(name) for found in findings.shown)
