@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from tests.determinism.compare import Comparison, compare
+from tests.determinism.compare import Comparison, Part, compare
 from tests.determinism.kinds import KINDS, why_not
 
 DAY = 1440
@@ -51,7 +51,7 @@ def _all(runs: Sequence[tuple[str, int]], cycles: int, jobs: int) -> int:
 
 def _one(kind: str, seed: int, cycles: int) -> tuple[Comparison, Path]:
     folder = Path(tempfile.mkdtemp(prefix=f"determinism-{kind}-{seed}-"))
-    result = compare(kind, seed, cycles, folder)
+    (result,) = compare([Part(kind, seed, cycles)], folder)
     if not result.difference:
         shutil.rmtree(folder)
     return result, folder

@@ -7,43 +7,52 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.config_files import ROOT
 from tests.determinism.places import PLACES, Place
-from tests.determinism.play import FOLDER
+from tests.determinism.play import folder_of
 from tests.determinism.roots import Root, first_difference, root_of
 
 LIMIT_SECONDS = 1800
 DROPPED = ("PYTHONPATH", "PYTHONSTARTUP", "TZ", "LANGUAGE")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """The roots of one seed; `difference` says where they part, "" when they are one."""
+class Part(NamedTuple):
+    """One run of a kind."""
 
     kind: str
     seed: int
+    cycles: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The roots of one run; `difference` says where they part, "" when they are one."""
+
+    part: Part
     roots: tuple[Root, ...]
     difference: str
 
 
-def compare(kind: str, seed: int, cycles: int, folder: Path, *, at_once: int = 2) -> Comparison:
-    """Play a kind of run in two processes, in a folder of its own each."""
+def compare(parts: Sequence[Part], folder: Path, *, at_once: int = 2) -> list[Comparison]:
+    """Play runs one after the other in two processes, each in a place and a folder of its own."""
     with ThreadPoolExecutor(at_once) as pool:
-        folders = list(pool.map(lambda place: _play(place, kind, seed, cycles, folder), PLACES))
-    return Comparison(
-        kind=kind,
-        seed=seed,
-        roots=tuple(root_of(one) for one in folders),
-        difference=first_difference(*folders),
-    )
+        places = list(pool.map(lambda place: _play(place, parts, folder), PLACES))
+    found = []
+    for part in parts:
+        folders = [place / folder_of(part.kind, part.seed) for place in places]
+        roots = tuple(root_of(one) for one in folders)
+        found.append(Comparison(part=part, roots=roots, difference=first_difference(*folders)))
+    return found
 
 
-def _play(place: Place, kind: str, seed: int, cycles: int, folder: Path) -> Path:
+def _play(place: Place, parts: Sequence[Part], folder: Path) -> Path:
     where = folder / place.name
     where.mkdir()
-    run_in(place, where, [sys.executable, "-m", "tests.determinism.play", kind, str(seed), str(cycles)])
-    return where / FOLDER
+    words = [str(word) for part in parts for word in part]
+    run_in(place, where, [sys.executable, "-m", "tests.determinism.play", *words])
+    return where
 
 
 def run_in(place: Place, where: Path, command: Sequence[str]) -> None:

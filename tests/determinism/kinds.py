@@ -10,6 +10,11 @@ from tests.loopback.runs import Plan
 from tests.loopback.runs import run as play_live
 from tests.loopback.storms import STEADY, STORMS
 from tests.profiles import BUSY
+from tests.simulation.run import run as simulate
+from tests.simulation.swarm import draw_plan
+
+PRODUCTS = 8
+"""A day of all of them, in both places, is in tests/scenarios/test_a_day_of_paper_trading.py."""
 
 CANDLES = ROOT.parent / "shared" / "data"
 
@@ -19,8 +24,9 @@ Play = Callable[[Path, int, int], None]
 
 def paper(folder: Path, seed: int, cycles: int) -> None:
     """A virtual day on the simulated market, with a restart in the middle."""
+    simulated = ("--market", "simulated", "--speed", "max", "--seed", str(seed))
     for part in (cycles // 2, cycles - cycles // 2):
-        _run(folder, "--market", "simulated", "--speed", "max", "--seed", str(seed), "--cycles", str(part))
+        _run(folder, *simulated, "--cycles", str(part), products=PRODUCTS)
 
 
 def replay(folder: Path, seed: int, cycles: int) -> None:
@@ -46,7 +52,14 @@ def live(folder: Path, seed: int, cycles: int) -> None:
         raise AssertionError(f"the run itself is wrong: {outcome.violations[:3]}")
 
 
-KINDS: Mapping[str, Play] = {"paper": paper, "replay": replay, "live": live}
+def simulation(folder: Path, seed: int, cycles: int) -> None:
+    """A seed of the simulation: a disk and an exchange that fail, a clock that wanders, restarts, what people do."""
+    result = simulate(draw_plan(seed, cycles), folder)
+    if result.violations:
+        raise AssertionError(f"the run itself is wrong: {result.violations[:3]}")
+
+
+KINDS: Mapping[str, Play] = {"paper": paper, "replay": replay, "live": live, "simulation": simulation}
 
 
 def why_not(kind: str) -> str | None:
@@ -56,8 +69,9 @@ def why_not(kind: str) -> str | None:
     return None
 
 
-def _run(folder: Path, *arguments: str) -> None:
-    config = write_config(folder / "config", shipped_documents(BUSY))
+def _run(folder: Path, *arguments: str, products: int | None = None) -> None:
+    few = {} if products is None else {"app.simulation.products": products}
+    config = write_config(folder / "config", shipped_documents({**BUSY, **few}))
     folders = ("--config-dir", str(config), "--data-dir", str(folder / "data"), "--logs-dir", str(folder / "logs"))
     with contextlib.redirect_stdout(None):
         code = main_loop.main(["--paper", *arguments, *folders])

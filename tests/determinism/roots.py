@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-KEPT = ("data/journal*.jsonl", "logs/247trader-v2_audit*.jsonl", "data/tape/**/*")
+KEPT = (
+    "data/journal*.jsonl",
+    "logs/247trader-v2_audit*.jsonl",
+    "logs/247trader-v2_anchors.jsonl",
+    "data/tape/**/*",
+    "data/.state.json*",
+    "data/emergency.bin",
+)
 CHAINS = ("data/journal.jsonl", "logs/247trader-v2_audit.jsonl")
 
 
