@@ -17,7 +17,8 @@ from tests.planted_bugs.trees import environment
 LIMIT_SECONDS = 180.0
 """Of one check, on a machine that is busy. One that takes longer has caught nothing."""
 
-PYTEST = ("-m", "pytest", "-x", "-p", "no:cacheprovider", "--no-header", "--tb=line")
+GRACE_SECONDS = 3.0
+PYTEST = ("-m", "pytest", "-p", "no:cacheprovider", "--no-header", "--tb=line")
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+::.+?)(?: - (.*))?$", re.MULTILINE)
 _FINDING = re.compile(r"^(?:seed [0-9]+: \S+: |  ).*$", re.MULTILINE)
 """What the simulation and the crash sweep print of the first law that was broken."""
@@ -45,24 +46,42 @@ class Checker:
 
     def __init__(self, limit_seconds: float = LIMIT_SECONDS) -> None:
         self._limit_seconds = limit_seconds
-        self._running: dict[int, None] = {}
+        self._running: dict[int, subprocess.Popen[str]] = {}
         self._is_over = False
 
     def check(self, check: str, tree: Path) -> Verdict:
         """Run one check of a bug, a test of pytest or a command, in a tree."""
         is_command = check.startswith("python ")
-        words = shlex.split(check)[1:] if is_command else [*PYTEST, check]
+        words = shlex.split(check)[1:] if is_command else [*PYTEST, "-x", check]
         began = time.monotonic()
         code, output = self.run_python(words, tree)
         seconds = time.monotonic() - began
         if code is None:
-            trouble: str | None = f"not done after {self._limit_seconds:.0f} s"
+            trouble: str | None = f"not done after {self._limit_seconds:g} s"
             return Verdict(check=check, found=None, trouble=trouble, seconds=seconds)
         found = _of_command(code, output) if is_command else _of_pytest(code, output)
         trouble = None if code == 0 or found else f"it could not be run: exit {code}, {_last_words(output)}"
         return Verdict(check=check, found=found, trouble=trouble, seconds=seconds)
 
-    def run_python(self, words: Sequence[str], tree: Path) -> tuple[int | None, str]:
+    def failing(self, checks: Sequence[str], tree: Path) -> dict[str, str]:
+        """Run checks in a clean tree, all tests in one process; return those that do not pass, and why."""
+        tests = [check for check in checks if not check.startswith("python ")]
+        limit = self._limit_seconds * max(1, len(tests) // 10)
+        code, output = self.run_python([*PYTEST, *tests], tree, limit) if tests else (0, "")
+        failed = _failed_tests(output) if code == 1 else []
+        if code == 0 or failed:
+            found = {test: name for test in tests for name in failed if _is_of(name, test)}
+            one_by_one = [check for check in checks if check.startswith("python ")]
+        else:  # one of them cannot even be collected: which?
+            found, one_by_one = {}, list(checks)
+        for verdict in (self.check(check, tree) for check in one_by_one):
+            if verdict.found or verdict.trouble:
+                found[verdict.check] = verdict.found or verdict.trouble or ""
+        return found
+
+    def run_python(
+        self, words: Sequence[str], tree: Path, limit_seconds: float | None = None
+    ) -> tuple[int | None, str]:
         """Run Python in a tree; return exit code (None: too late, it was ended with all it started) and output."""
         if self._is_over:
             return None, ""
@@ -78,12 +97,15 @@ class Checker:
             errors="replace",
             start_new_session=True,
         ) as process:
-            self._running[process.pid] = None
+            self._running[process.pid] = process
             try:
-                output, _ = process.communicate(timeout=self._limit_seconds)
+                output, _ = process.communicate(timeout=limit_seconds or self._limit_seconds)
             except subprocess.TimeoutExpired:
-                _end(process.pid)
+                _end(process)
                 return None, ""
+            except BaseException:
+                _end(process)
+                raise
             finally:
                 self._running.pop(process.pid)
         return process.returncode, output
@@ -91,13 +113,26 @@ class Checker:
     def end_all(self) -> None:
         """End every check with all that it started."""
         self._is_over = True
-        for pid in list(self._running):
-            _end(pid)
+        for process in list(self._running.values()):
+            _end(process)
 
 
-def _end(group: int) -> None:
+def _end(process: "subprocess.Popen[str]") -> None:
+    """End a process and its group: first so that pytest ends what its tests have started in groups of their own."""
+    with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(GRACE_SECONDS)
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(group, signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _failed_tests(output: str) -> list[str]:
+    return [match[1] for match in _FAILED.finditer(output)]
+
+
+def _is_of(name: str, check: str) -> bool:
+    """Tell whether a test is, or is in, what a check names: a folder, a file, a test with all its parameters."""
+    return name == check or name.startswith((f"{check}::", f"{check}[", f"{check}/"))
 
 
 def _of_pytest(code: int, output: str) -> str | None:

@@ -1,5 +1,6 @@
 """What counts as caught, tried on a tree of two files: what could not run, or was too late, has caught nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from tests.planted_bugs.__main__ import main
 from tests.planted_bugs.bug import Bug
 from tests.planted_bugs.checking import Checker
+from tests.planted_bugs.results import Results
 from tests.planted_bugs.trees import tree_with
 
 BUG = Bug(
@@ -20,7 +22,7 @@ BUG = Bug(
 
 TESTS = {
     "test_sums.py": "from sums import add\n\ndef test_three() -> None:\n    assert add(1, 2) == 3\n",
-    "test_slow.py": "import time\n\ndef test_it() -> None:\n    time.sleep(60)\n",
+    "test_slow.py": "import time\n\ntime.sleep(60)\n",
     "test_lost.py": "import nowhere\n\ndef test_it() -> None:\n    pass\n",
 }
 
@@ -57,9 +59,9 @@ def test_planting_changes_the_tree_of_the_bug_alone(base: Path) -> None:
 
 
 def test_a_check_that_takes_too_long_has_caught_nothing(base: Path) -> None:
-    verdict = Checker(3).check("test_slow.py", base)
+    verdict = Checker(0.2).check("test_slow.py", base)
 
-    assert (verdict.found, verdict.trouble) == (None, "not done after 3 s")
+    assert (verdict.found, verdict.trouble) == (None, "not done after 0.2 s")
 
 
 def test_a_test_that_cannot_even_be_read_has_caught_nothing(base: Path) -> None:
@@ -87,6 +89,27 @@ def test_a_command_has_found_something_when_it_says_so_and_ends_with_1(
 
     assert verdict.found == found
     assert (verdict.trouble is not None) is is_trouble
+
+
+def test_what_was_found_is_known_again_until_something_changes_that_it_depends_on(base: Path, tmp_path: Path) -> None:
+    file = tmp_path / "results.jsonl"
+    for name in ("core", "tests"):
+        (base / name).mkdir()
+    Results(file, base).keep(BUG, "test_three")
+    Results(file, base).keep("test_sums.py", "passes")
+    with file.open("a") as stream:
+        stream.write('{"what": "cut o')
+
+    assert Results(file, base).has_caught(BUG)
+    assert Results(file, base).has_passed("test_sums.py")
+    assert not Results(file, base).has_caught(replace(BUG, new="return one * two\n"))
+    (base / "tests" / "test_other.py").write_text("")
+    assert Results(file, base).has_caught(BUG)
+    (base / "test_sums.py").write_text(TESTS["test_sums.py"] + "\n")
+    assert not Results(file, base).has_caught(BUG)
+    (base / "test_sums.py").write_text(TESTS["test_sums.py"])
+    (base / "core" / "sums.py").write_text("")
+    assert not Results(file, base).has_caught(BUG)
 
 
 def test_a_text_that_is_there_twice_or_not_at_all_plants_nothing() -> None:

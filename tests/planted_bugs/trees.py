@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,16 +18,13 @@ WRITTEN_TO = ("data", "logs", "rehearsal", "replay", "dry")
 
 
 @contextmanager
-def base_tree(tests: Sequence[str]) -> Iterator[Path]:
-    """Make the one real copy, with everything compiled that the `tests` of pytest use."""
+def base_tree() -> Iterator[Path]:
+    """Make the one real copy, compiled."""
     with TemporaryDirectory(prefix="planted-bugs-") as folder:
         tree = Path(folder).resolve() / "clean"
         shutil.copytree(ROOT, tree, symlinks=True, ignore=_left_out)
         compiled = [sys.executable, "-m", "compileall", "-q", "core", "runner", "tools", "tests"]
         subprocess.run(compiled, cwd=tree, env=environment(), check=False, stdout=subprocess.DEVNULL)
-        if tests:
-            collect = [sys.executable, "-m", "pytest", "--collect-only", "-qq", "-p", "no:cacheprovider", *tests]
-            subprocess.run(collect, cwd=tree, env=environment(), check=False, stdout=subprocess.DEVNULL)
         yield tree
 
 

@@ -41,7 +41,9 @@ BUGS = (
         file="runner/adapters/coinbase/pages.py",
         old="        if not count or not following:\n            return rows\n",
         new="        if count or not following:\n            return rows\n",
-        caught_by=("tests/contracts/test_broker_account.py",),
+        caught_by=(
+            "tests/contracts/test_broker_account.py::test_every_fill_of_more_than_one_page_comes_once_and_oldest_first",
+        ),
     ),
     Bug(
         name="second-page-of-orders-dropped",
@@ -49,7 +51,9 @@ BUGS = (
         file="runner/adapters/coinbase/pages.py",
         old="        if has_next is False or (has_next is None and not following):\n            return rows\n",
         new="        if has_next is not None or not following:\n            return rows\n",
-        caught_by=("tests/contracts/test_broker_account.py",),
+        caught_by=(
+            "tests/contracts/test_broker_account.py::test_more_orders_than_one_page_can_be_seen_and_cancelled_at_once",
+        ),
     ),
     Bug(
         name="fill-in-quote-size-misbooked",
@@ -57,7 +61,7 @@ BUGS = (
         file="runner/adapters/coinbase/account_rows.py",
         old='        size=size / price if fields.flag_or_none(row, "size_in_quote") else size,\n',
         new="        size=size,\n",
-        caught_by=(ACCOUNT,),
+        caught_by=(f"{ACCOUNT}::test_a_size_in_money_is_divided_by_the_price",),
     ),
     Bug(
         name="fee-of-a-sale-left-out",
@@ -65,7 +69,7 @@ BUGS = (
         file="core/ledger/fills.py",
         old="        flow = -(value + fill.fee) if fill.side is Side.BUY else value - fill.fee\n",
         new="        flow = -(value + fill.fee) if fill.side is Side.BUY else value\n",
-        caught_by=(FILLS,),
+        caught_by=(f"{FILLS}::test_a_full_sale_realises_the_exact_profit_and_forgets_the_lot",),
     ),
     Bug(
         name="money-through-a-float",
@@ -109,7 +113,9 @@ BUGS = (
         file="runner/fill_booking.py",
         old="            self._notice(said)\n",
         new="            self._notice(said)\n            return\n",
-        caught_by=("tests/scenarios/test_reconciling.py",),
+        caught_by=(
+            "tests/scenarios/test_reconciling.py::test_a_fill_of_an_order_that_was_called_absent_is_adopted_and_reported",
+        ),
     ),
     Bug(
         name="balances-not-compared",
@@ -117,7 +123,7 @@ BUGS = (
         file="runner/differences.py",
         old="        if total < amount or (total != amount and not owner_shares_account):\n",
         new="        if total < amount - 1000 or (total > amount + 1000 and not owner_shares_account):\n",
-        caught_by=("tests/scenarios/test_breakers.py",),
+        caught_by=("tests/scenarios/test_breakers.py::test_an_account_that_disagrees_reduces_then_halts",),
     ),
     Bug(
         name="day-by-the-local-clock",
@@ -133,7 +139,7 @@ BUGS = (
         file="core/ledger/periods.py",
         old="    if last_equity is None or (period is not None and key <= period.key):\n",
         new="    if last_equity is None or (period is not None and key == period.key):\n",
-        caught_by=(LEDGER,),
+        caught_by=(f"{LEDGER}::test_a_clock_that_jumps_back_does_not_reset_the_days_loss",),
     ),
     Bug(
         name="high-water-mark-falls",
@@ -141,7 +147,7 @@ BUGS = (
         file="core/ledger/fold.py",
         old="        high_water_mark=equity if mark is None or equity > mark else mark,\n",
         new="        high_water_mark=equity,\n",
-        caught_by=(LEDGER,),
+        caught_by=(f"{LEDGER}::test_the_high_water_mark_only_rises_with_marks",),
     ),
     Bug(
         name="decision-by-the-order-of-a-set",

@@ -22,7 +22,7 @@ BUGS = (
         file="runner/orders/entries.py",
         old="            self._sender.settle(keys)\n            self._protector.protect(planning, cycle)\n",
         new="            self._sender.settle(keys)\n",
-        caught_by=(GUARDS,),
+        caught_by=(f"{GUARDS}::test_what_is_filled_is_guarded_while_the_rest_still_rests",),
     ),
     Bug(
         name="exit-sent-before-its-guard-is-gone",
@@ -30,7 +30,7 @@ BUGS = (
         file="runner/orders/exits.py",
         old="            if left:\n",
         new="            if len(left) > 9:\n",
-        caught_by=(GUARDS,),
+        caught_by=(f"{GUARDS}::test_a_guard_that_is_not_proven_over_blocks_the_exit",),
     ),
     Bug(
         name="guards-not-counted-as-sells",
@@ -38,7 +38,7 @@ BUGS = (
         file="core/exposure.py",
         old="    return _still_sold(ledger, lot_id, (Purpose.EXIT, Purpose.PROTECTION))\n",
         new="    return _still_sold(ledger, lot_id, (Purpose.EXIT,))\n",
-        caught_by=(RESTORING,),
+        caught_by=(f"{RESTORING}::test_a_guard_or_cover_at_the_limit_passes_and_one_past_it_is_refused",),
     ),
     Bug(
         name="oversell",
@@ -46,7 +46,7 @@ BUGS = (
         file="core/risk/restoring_hop.py",
         old="    if order.size > left:\n        return Breach(reason=Refusal.OVERSELL",
         new="    if order.size > left + lot.bought_quantity:\n        return Breach(reason=Refusal.OVERSELL",
-        caught_by=(RESTORING,),
+        caught_by=(f"{RESTORING}::test_a_guard_or_cover_at_the_limit_passes_and_one_past_it_is_refused",),
     ),
     Bug(
         name="lot-of-another-product-sold",
@@ -70,7 +70,7 @@ BUGS = (
         file="core/protection.py",
         old="    rest = round_down(lot.quantity - asked - guarded, product.base_increment)\n",
         new="    rest = round_down(lot.quantity - asked, product.base_increment)\n",
-        caught_by=(PROTECTION,),
+        caught_by=(f"{PROTECTION}::test_guards_in_line_with_the_lot_are_left_alone",),
     ),
     Bug(
         name="guard-without-a-stop-below-the-lot",
@@ -78,7 +78,7 @@ BUGS = (
         file="core/model/portfolio.py",
         old="        return self.average_price * (1 - self.plan.stop_fraction)\n",
         new="        return self.average_price * (1 - 2 * self.plan.stop_fraction)\n",
-        caught_by=("tests/scenarios/test_guards.py",),
+        caught_by=("tests/scenarios/test_guards.py::test_a_guard_comes_with_the_entry_and_equals_it",),
     ),
     Bug(
         name="second-guard-while-the-first-is-unknown",
@@ -86,7 +86,7 @@ BUGS = (
         file="core/protection.py",
         old="    if any(state.is_unknown for state in guards):\n        return ()\n",
         new="    guards = [state for state in guards if not state.is_unknown]\n",
-        caught_by=(PROTECTION,),
+        caught_by=(f"{PROTECTION}::test_while_the_fate_of_a_guard_is_unknown_nothing_is_placed_or_cancelled",),
     ),
     Bug(
         name="breaker-stops-exits",
@@ -94,7 +94,7 @@ BUGS = (
         file="core/risk/restoring_hop.py",
         old="MAY_SEND = (TradingState.ARMED, TradingState.REDUCE_ONLY)\n",
         new="MAY_SEND = (TradingState.ARMED,)\n",
-        caught_by=("tests/scenarios/test_breakers.py",),
+        caught_by=("tests/scenarios/test_breakers.py::test_an_exit_is_executed_while_a_breaker_blocks_entries",),
     ),
     Bug(
         name="stop-loss-not-judged",
@@ -102,7 +102,7 @@ BUGS = (
         file="core/exits.py",
         old="    if bid <= lot.stop_price:\n",
         new="    if bid <= lot.stop_price * 0:\n",
-        caught_by=("tests/core/test_exits.py",),
+        caught_by=("tests/core/test_exits.py::test_a_lot_is_due_at_its_price_and_not_one_tick_before",),
     ),
     Bug(
         name="max-hold-forgotten",
@@ -110,7 +110,7 @@ BUGS = (
         file="core/exits.py",
         old="    return now >= lot.opened_at + timedelta(seconds=lot.plan.max_hold_seconds)\n",
         new="    return now >= lot.opened_at + timedelta(days=lot.plan.max_hold_seconds)\n",
-        caught_by=("tests/scenarios/test_trading.py",),
+        caught_by=("tests/scenarios/test_trading.py::test_a_position_that_goes_nowhere_is_sold_when_its_time_is_over",),
     ),
     Bug(
         name="exits-after-new-ideas",
@@ -129,7 +129,7 @@ BUGS = (
     ("breakers", breakers),
 )
 """,
-        caught_by=("tests/scenarios/test_trading.py",),
+        caught_by=("tests/scenarios/test_trading.py::test_a_peak_that_is_given_back_sells_by_the_trailing_stop",),
     ),
     Bug(
         name="exit-sold-into-a-hole-in-the-book",
@@ -145,7 +145,9 @@ BUGS = (
         file="runner/orders/protector.py",
         old="        for lot in tuple(self._book.ledger.lots.values()):\n",
         new="        for lot in [lot for lot in self._book.ledger.lots.values() if lot.lot_id not in being_sold]:\n",
-        caught_by=(GUARDS,),
+        caught_by=(
+            f"{GUARDS}::test_what_an_exit_left_is_guarded_until_the_next_cycle_also_when_the_run_ends_before_it",
+        ),
     ),
     Bug(
         name="oversold-coins-not-bought-back",
@@ -153,6 +155,6 @@ BUGS = (
         file="runner/executor.py",
         old="        self._exits.buy_back(planning, cycle)\n",
         new="",
-        caught_by=("tests/scenarios/test_reconciling.py",),
+        caught_by=("tests/scenarios/test_reconciling.py::test_coins_that_were_sold_twice_are_bought_back",),
     ),
 )

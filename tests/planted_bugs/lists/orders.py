@@ -17,7 +17,7 @@ BUGS = (
         file="core/order_plan.py",
         old="    name = client_order_id(account, approved.product_id, slot, ENTRY_LEG, attempt)\n",
         new='    name = client_order_id(account, approved.product_id, slot, f"{ENTRY_LEG}:{price}", attempt)\n',
-        caught_by=(PLAN,),
+        caught_by=(f"{PLAN}::test_an_order_id_does_not_depend_on_size_and_price",),
     ),
     Bug(
         name="id-made-of-the-size",
@@ -25,7 +25,7 @@ BUGS = (
         file="core/order_plan.py",
         old='        client_order_id=client_order_id(account, lot.product_id, slot, f"{EXIT_LEG}:{lot.lot_id}", attempt),\n',
         new='        client_order_id=client_order_id(account, lot.product_id, slot, f"{EXIT_LEG}:{size}", attempt),\n',
-        caught_by=(PLAN,),
+        caught_by=(f"{PLAN}::test_legs_and_attempts_and_lots_of_a_slot_have_ids_of_their_own",),
     ),
     Bug(
         name="id-random",
@@ -33,7 +33,7 @@ BUGS = (
         file="core/slot_key.py",
         old="    return ClientOrderId(str(uuid.UUID(bytes=bytes(digest))))\n",
         new="    return ClientOrderId(str(uuid.uuid4()))\n",
-        caught_by=(PLAN,),
+        caught_by=(f"{PLAN}::test_an_order_id_is_a_version_8_uuid_and_the_same_on_every_machine",),
     ),
     Bug(
         name="entry-quoted-anew-while-its-answer-is-lost",
@@ -42,7 +42,7 @@ BUGS = (
         old="        state = self._book.ledger.closed_orders.get(wish.key)\n",
         new="        known = self._book.ledger\n"
         "        state = known.closed_orders.get(wish.key) or known.open_orders.get(wish.key)\n",
-        caught_by=(ROUTING,),
+        caught_by=(f"{ROUTING}::test_a_quote_that_is_not_proven_over_has_no_successor",),
     ),
     Bug(
         name="order-request-sent-again-after-a-timeout",
@@ -50,7 +50,9 @@ BUGS = (
         file="runner/adapters/coinbase/api.py",
         old="        tries = 1 if kind is PostKind.ORDER else TRIES_MAX\n",
         new="        tries = TRIES_MAX\n",
-        caught_by=("tests/runner/adapters/coinbase/test_signed_client.py",),
+        caught_by=(
+            "tests/runner/adapters/coinbase/test_signed_client.py::test_an_order_is_on_the_wire_once_in_every_fault",
+        ),
     ),
     Bug(
         name="order-sent-again-on-a-kept-connection-that-was-closed",
@@ -58,7 +60,9 @@ BUGS = (
         file="runner/adapters/coinbase/http_wire.py",
         old='                if request.method != "GET" or not unheard:\n',
         new="                if not unheard:\n",
-        caught_by=("tests/runner/adapters/coinbase/test_http_wire.py",),
+        caught_by=(
+            "tests/runner/adapters/coinbase/test_http_wire.py::TestAKeptConnection::test_that_closes_at_a_post_loses_the_answer",
+        ),
     ),
     Bug(
         name="timeout-taken-for-a-rejection",
@@ -74,7 +78,7 @@ BUGS = (
         file="runner/adapters/coinbase/api.py",
         old="            error = ApiOutcomeUnknown if ending.may_have_arrived else ApiNotSent\n",
         new="            error = ApiNotSent\n",
-        caught_by=("tests/runner/adapters/coinbase/test_api.py",),
+        caught_by=("tests/runner/adapters/coinbase/test_api.py::TestAnOrder::test_is_sent_once_in_every_fault",),
     ),
     Bug(
         name="server-error-taken-for-a-refusal",
@@ -82,7 +86,7 @@ BUGS = (
         file="runner/adapters/coinbase/api.py",
         old='        certain = status in (401, 403) or (status == 400 and code != "")\n',
         new="        certain = status >= 400\n",
-        caught_by=("tests/runner/adapters/coinbase/test_api.py",),
+        caught_by=("tests/runner/adapters/coinbase/test_api.py::TestAnOrder::test_is_sent_once_in_every_fault",),
     ),
     Bug(
         name="refusal-without-a-word-believed",
@@ -90,7 +94,9 @@ BUGS = (
         file="runner/adapters/coinbase/order_answers.py",
         old="    if not reasons and not details:\n",
         new="    if not reasons and not body:\n",
-        caught_by=("tests/runner/adapters/coinbase/test_submit.py",),
+        caught_by=(
+            "tests/runner/adapters/coinbase/test_submit.py::test_an_answer_that_says_nothing_certain_leaves_the_order_unknown",
+        ),
     ),
     Bug(
         name="used-id-taken-for-a-refusal",
@@ -98,7 +104,9 @@ BUGS = (
         file="runner/adapters/coinbase/order_answers.py",
         old="    if reason.endswith(_DUPLICATE):\n",
         new="    if reason == _DUPLICATE.lower():\n",
-        caught_by=("tests/runner/adapters/coinbase/test_submit.py",),
+        caught_by=(
+            "tests/runner/adapters/coinbase/test_submit.py::test_a_used_id_is_no_refusal_an_order_with_it_exists",
+        ),
     ),
     Bug(
         name="unknown-status-taken-for-cancelled",
@@ -106,7 +114,9 @@ BUGS = (
         file="runner/adapters/coinbase/order_rows.py",
         old='    status = _STATUSES.get(fields.text_or_none(row, "status") or "", OrderStatus.PENDING)\n',
         new='    status = _STATUSES.get(fields.text_or_none(row, "status") or "", OrderStatus.CANCELLED)\n',
-        caught_by=("tests/runner/adapters/coinbase/test_orders.py",),
+        caught_by=(
+            "tests/runner/adapters/coinbase/test_orders.py::test_a_status_that_is_not_known_to_be_the_end_is_not_the_end",
+        ),
     ),
     Bug(
         name="absent-after-one-look",
@@ -122,7 +132,7 @@ BUGS = (
         file="runner/reconcile.py",
         old="        dead_after = max(order.end_time or state.intent_at, state.intent_at) + self._settle_span\n",
         new="        dead_after = state.intent_at\n",
-        caught_by=(UNKNOWN,),
+        caught_by=(f"{UNKNOWN}::test_while_it_is_unknown_the_product_is_frozen_and_counts_as_filled",),
     ),
     Bug(
         name="found-order-not-compared-with-its-intent",
@@ -130,7 +140,7 @@ BUGS = (
         file="runner/reconcile.py",
         old="        differences = compare_with_intent(state.order, report)\n        self._noticed += differences\n",
         new="        differences: list[Difference] = []\n        self._noticed += differences\n",
-        caught_by=(RECONCILING,),
+        caught_by=(f"{RECONCILING}::test_an_unknown_order_that_is_found_to_be_another_one_stays_unknown_and_halts",),
     ),
     Bug(
         name="side-and-size-not-compared",
@@ -138,7 +148,7 @@ BUGS = (
         file="runner/differences.py",
         old='        ("order_side_differs", order.side.value, report.side.value),\n',
         new="",
-        caught_by=(RECONCILING,),
+        caught_by=(f"{RECONCILING}::test_what_the_exchange_says_of_our_order_is_held_against_the_intent",),
     ),
     Bug(
         name="unknown-order-not-frozen",
@@ -146,7 +156,7 @@ BUGS = (
         file="core/risk/product_gates.py",
         old="        if state.is_unknown:\n            return Breach(reason=Refusal.UNKNOWN_ORDER",
         new="        if state.lookups > 9:\n            return Breach(reason=Refusal.UNKNOWN_ORDER",
-        caught_by=(UNKNOWN,),
+        caught_by=(f"{UNKNOWN}::test_while_it_is_unknown_the_product_is_frozen_and_counts_as_filled",),
     ),
     Bug(
         name="first-look-clears-an-unknown-order",
@@ -154,7 +164,7 @@ BUGS = (
         file="core/model/portfolio.py",
         old="        return self.outcome in (None, Outcome.UNKNOWN)\n",
         new="        return self.outcome in (None, Outcome.UNKNOWN) and not self.lookups\n",
-        caught_by=(UNKNOWN,),
+        caught_by=(f"{UNKNOWN}::test_while_it_is_unknown_the_product_is_frozen_and_counts_as_filled",),
     ),
     Bug(
         name="foreign-order-cancelled",
@@ -179,7 +189,9 @@ BUGS = (
         file="runner/reconcile.py",
         old="        if alive:\n            self._broker.cancel(",
         new="        if len(alive) > 9:\n            self._broker.cancel(",
-        caught_by=(RECONCILING,),
+        caught_by=(
+            f"{RECONCILING}::test_an_order_that_lives_although_the_ledger_holds_it_for_dead_is_cancelled_at_once",
+        ),
     ),
     Bug(
         name="order-closed-before-its-fills-are-booked",
@@ -195,7 +207,7 @@ BUGS = (
         file="runner/executor.py",
         old="        if overdue:\n            self._sender.cancel_and_look(overdue)\n",
         new="        if len(overdue) > 9:\n            self._sender.cancel_and_look(overdue)\n",
-        caught_by=(UNKNOWN,),
+        caught_by=(f"{UNKNOWN}::test_an_entry_that_the_exchange_keeps_beyond_its_end_is_cancelled_again",),
     ),
     Bug(
         name="resting-entry-without-an-end",
@@ -204,7 +216,9 @@ BUGS = (
         old='        return {**fields, "end_time": rfc3339(order.end_time), "post_only": True}\n',
         new='        return {**fields, "end_time": rfc3339(order.end_time.replace(year=order.end_time.year + 1)),\n'
         '                "post_only": True}\n',
-        caught_by=("tests/runner/adapters/coinbase/test_order_bodies.py",),
+        caught_by=(
+            "tests/runner/adapters/coinbase/test_order_bodies.py::test_an_order_is_said_in_documented_fields_only",
+        ),
     ),
     Bug(
         name="maker-order-that-takes",
@@ -212,7 +226,9 @@ BUGS = (
         file="runner/adapters/coinbase/order_bodies.py",
         old='"post_only": True}\n',
         new='"post_only": False}\n',
-        caught_by=("tests/runner/adapters/coinbase/test_order_bodies.py",),
+        caught_by=(
+            "tests/runner/adapters/coinbase/test_order_bodies.py::test_an_order_is_said_in_documented_fields_only",
+        ),
     ),
     Bug(
         name="answer-that-names-another-order-of-ours-believed",
@@ -228,6 +244,6 @@ BUGS = (
         file="runner/orders/entries.py",
         old="            self._sender.cancel_and_look([wish.key for wish in resting])\n",
         new="            self._sender.settle([wish.key for wish in resting])\n",
-        caught_by=(ROUTING,),
+        caught_by=(f"{ROUTING}::test_a_quote_that_does_not_fill_follows_the_bid_a_bounded_number_of_times",),
     ),
 )

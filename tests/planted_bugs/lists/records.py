@@ -1,7 +1,7 @@
 """Journal, audit and snapshot: written ahead, synced, whole, chained, never repaired in silence (L1, L2, L11, L13)."""
 
 from tests.planted_bugs.bug import Bug
-from tests.planted_bugs.commands import SIMULATION, SWEEP_CYCLE, SWEEP_START
+from tests.planted_bugs.commands import SIMULATION
 
 RECORD_FILE = "tests/runner/adapters/test_record_file.py"
 READER = "tests/runner/test_record_reader.py"
@@ -17,7 +17,9 @@ BUGS = (
         file="runner/orders/sending.py",
         old="plan=planned.plan, reason=planned.reason), durable=True",
         new="plan=planned.plan, reason=planned.reason), durable=False",
-        caught_by=(SWEEP_CYCLE,),
+        caught_by=(
+            f"{WRITE_AHEAD}::test_every_order_has_its_intent_on_the_disk_before_it_leaves_and_its_outcome_before_anything_else_does",
+        ),
     ),
     Bug(
         name="order-sent-before-its-intent-is-written",
@@ -63,7 +65,9 @@ BUGS = (
             ),
             durable=False,
 """,
-        caught_by=(WRITE_AHEAD,),
+        caught_by=(
+            f"{WRITE_AHEAD}::test_every_order_has_its_intent_on_the_disk_before_it_leaves_and_its_outcome_before_anything_else_does",
+        ),
     ),
     Bug(
         name="fsync-skipped",
@@ -71,7 +75,7 @@ BUGS = (
         file="runner/adapters/record_file.py",
         old="if not (self._is_dirty and self._synced and self._descriptor is not None):",
         new="if self._is_dirty or not (self._synced and self._descriptor is not None):",
-        caught_by=(RECORD_FILE,),
+        caught_by=(f"{RECORD_FILE}::test_a_failed_sync_is_never_repeated",),
     ),
     Bug(
         name="fsync-retried-after-an-error",
@@ -90,7 +94,7 @@ BUGS = (
                 durable_files.sync(self._descriptor)
         except OSError as error:
 """,
-        caught_by=(RECORD_FILE,),
+        caught_by=(f"{RECORD_FILE}::test_a_failed_sync_is_never_repeated",),
     ),
     Bug(
         name="short-write-ignored",
@@ -98,7 +102,9 @@ BUGS = (
         file="runner/records/durable_files.py",
         old="    written = os.write(descriptor, data)\n    if written != len(data):\n",
         new="    written = os.write(descriptor, data)\n    if written == 0:\n",
-        caught_by=(RECORD_FILE,),
+        caught_by=(
+            f"{RECORD_FILE}::test_a_short_write_is_an_error_and_leaves_a_torn_tail_that_the_next_start_understands",
+        ),
     ),
     Bug(
         name="short-write-continued",
@@ -109,7 +115,9 @@ BUGS = (
         "    while written < len(data):\n"
         "        written += os.write(descriptor, data[written:])\n"
         "    if written != len(data):\n",
-        caught_by=(RECORD_FILE,),
+        caught_by=(
+            f"{RECORD_FILE}::test_a_short_write_is_an_error_and_leaves_a_torn_tail_that_the_next_start_understands",
+        ),
     ),
     Bug(
         name="fsync-of-the-directory-skipped",
@@ -119,7 +127,7 @@ BUGS = (
         new="    if directory:\n"
         "        return\n"
         "    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)\n",
-        caught_by=(SWEEP_START,),
+        caught_by=("tests/runner/test_power_loss.py",),
     ),
     Bug(
         name="snapshot-taken-before-its-journal-is-synced",
@@ -147,7 +155,7 @@ BUGS = (
         self.ledger = after
         body: Mapping[str, object] = encode_event(event)
 """,
-        caught_by=("tests/runner/test_bookkeeper.py",),
+        caught_by=("tests/runner/test_bookkeeper.py::test_what_could_not_be_written_did_not_happen",),
     ),
     Bug(
         name="torn-tail-truncated-in-place",
@@ -156,7 +164,7 @@ BUGS = (
         old="            place, size = replace(place, segment=place.segment + 1, offset=0), None\n",
         new="            os.truncate(segment_path(path, place.segment), place.offset)\n"
         "            place, size = replace(place, segment=place.segment + 1, offset=0), None\n",
-        caught_by=(READER,),
+        caught_by=(f"{READER}::test_a_torn_file_is_kept_as_it_is_and_named_by_the_next_one",),
     ),
     Bug(
         name="appended-after-a-torn-tail",
@@ -167,7 +175,7 @@ BUGS = (
         "    if reader.torn is not None and size is not None:\n"
         "        descriptor = durable_files.open_to_append(path)\n"
         "        return RecordFile(path, replace(place, offset=size), descriptor, synced=synced)\n",
-        caught_by=(READER,),
+        caught_by=(f"{READER}::test_a_torn_file_is_kept_as_it_is_and_named_by_the_next_one",),
     ),
     Bug(
         name="damage-in-the-middle-taken-for-a-torn-tail",
@@ -175,7 +183,7 @@ BUGS = (
         file="runner/records/reader.py",
         old='            if is_over or b"\\n" in chunk[:-1]:\n',
         new='            if is_over and b"\\n" in chunk[:-1]:\n',
-        caught_by=(READER,),
+        caught_by=(f"{READER}::test_any_flipped_bit_before_the_last_line_is_found_and_nothing_is_touched",),
     ),
     Bug(
         name="link-to-the-record-before-not-checked",
@@ -183,7 +191,7 @@ BUGS = (
         file="runner/records/chain.py",
         old="    if digest is None or not line.endswith(link, 0, len(line) - SEAL_BYTES):\n",
         new="    if digest is None or not link:\n",
-        caught_by=(READER,),
+        caught_by=(f"{READER}::test_a_line_out_of_its_place_halts_and_is_named",),
     ),
     Bug(
         name="hash-of-a-record-not-checked",
@@ -191,7 +199,7 @@ BUGS = (
         file="runner/records/chain.py",
         old="    return digest if line[-SEAL_BYTES:] == seal_of(digest) else None\n",
         new="    return digest if line.endswith(b'\"}\\n') else None\n",
-        caught_by=(READER,),
+        caught_by=(f"{READER}::test_any_flipped_bit_before_the_last_line_is_found_and_nothing_is_touched",),
     ),
     Bug(
         name="damaged-snapshot-believed",
@@ -199,7 +207,7 @@ BUGS = (
         file="runner/adapters/state_store.py",
         old="    if end != b'%b%b\"}\\n' % (_HASH_MARK, digest) or",
         new="    if not end.startswith(_HASH_MARK) or not digest or",
-        caught_by=(STATE,),
+        caught_by=(f"{STATE}::test_a_damaged_snapshot_is_refused_and_left_as_it_is",),
     ),
     Bug(
         name="newer-schema-of-the-state-loaded",
@@ -207,7 +215,7 @@ BUGS = (
         file="runner/adapters/state_store.py",
         old='    if document.get("schema") != SCHEMA:\n',
         new='    if document.get("schema", 0) < SCHEMA:\n',
-        caught_by=(STATE,),
+        caught_by=(f"{STATE}::test_a_damaged_snapshot_is_refused_and_left_as_it_is",),
     ),
     Bug(
         name="snapshot-ahead-of-the-journal-accepted",
@@ -215,7 +223,7 @@ BUGS = (
         file="runner/records/reader.py",
         old="        if file.read(SEAL_BYTES) != seal_of(self.end.hash):\n",
         new="        if not file.read(SEAL_BYTES) and not seal_of(self.end.hash):\n",
-        caught_by=(READER,),
+        caught_by=(f"{READER}::test_a_place_beyond_the_end_halts",),
     ),
     Bug(
         name="journal-that-cannot-be-folded-gives-defaults",
@@ -231,7 +239,7 @@ BUGS = (
                 return Ledger()
             raise StateUnusable(
 """,
-        caught_by=(RECOVERY,),
+        caught_by=(f"{RECOVERY}::test_a_sealed_record_that_contradicts_the_ledger_halts_with_its_seq",),
     ),
     Bug(
         name="emptied-journal-taken-for-a-new-directory",
@@ -239,7 +247,7 @@ BUGS = (
         file="runner/recovery.py",
         old="    if size == 0:\n",
         new="    if size == -1:\n",
-        caught_by=(RECOVERY,),
+        caught_by=(f"{RECOVERY}::test_an_emptied_journal_halts_with_or_without_a_snapshot",),
     ),
     Bug(
         name="loss-limits-forgotten-at-a-restart",
@@ -255,7 +263,7 @@ BUGS = (
         file="core/ledger/fold.py",
         old="        code_hash=event.code_hash,\n",
         new="        code_hash=event.code_hash,\n        high_water_mark=ledger.equity,\n",
-        caught_by=("tests/scenarios/test_breakers.py",),
+        caught_by=("tests/scenarios/test_breakers.py::test_a_drawdown_from_the_high_water_mark_latches",),
     ),
     Bug(
         name="breakers-forgotten-at-a-restart",
@@ -279,7 +287,7 @@ BUGS = (
         file="runner/run_records.py",
         old="    if slot is None or last_slot == slot:\n        return False\n",
         new="    if slot is None or slot:\n        return False\n",
-        caught_by=(FILES,),
+        caught_by=(f"{FILES}::test_a_lock_file_replaced_while_running_ends_the_run_before_anything_is_sent",),
     ),
     Bug(
         name="cycle-whose-line-was-written-gets-another",
@@ -287,7 +295,7 @@ BUGS = (
         file="runner/run_records.py",
         old="    if slot is None or last_slot == slot:\n        return False\n",
         new="    if slot is None:\n        return False\n",
-        caught_by=(SWEEP_CYCLE,),
+        caught_by=(f"{FILES}::test_a_cycle_whose_line_was_written_before_the_crash_gets_no_second_one",),
     ),
     Bug(
         name="slot-used-twice-after-the-clock-was-set-back",
@@ -303,7 +311,7 @@ BUGS = (
         file="runner/recovery.py",
         old="    if found != identity:\n",
         new="    if found.mode != identity.mode:\n",
-        caught_by=(RECOVERY,),
+        caught_by=(f"{RECOVERY}::test_a_directory_of_another_identity_is_refused_and_not_touched",),
     ),
     Bug(
         name="file-that-is-a-link-followed",
@@ -311,7 +319,9 @@ BUGS = (
         file="runner/records/durable_files.py",
         old="_COMMON = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK",
         new="_COMMON = os.O_CLOEXEC | os.O_NONBLOCK",
-        caught_by=("tests/runner/adapters/test_instance_lock.py",),
+        caught_by=(
+            "tests/runner/adapters/test_instance_lock.py::test_a_planted_link_or_fifo_is_refused_and_its_target_untouched",
+        ),
     ),
     Bug(
         name="record-file-replaced-while-running-not-noticed",
@@ -319,6 +329,6 @@ BUGS = (
         file="runner/records/durable_files.py",
         old="    return held.st_size == size and os.path.samestat(held, named)\n",
         new="    return held.st_size == size and named is not None\n",
-        caught_by=(RECORD_FILE,),
+        caught_by=(f"{RECORD_FILE}::test_a_file_that_somebody_else_changes_takes_no_further_record",),
     ),
 )
