@@ -1,3 +1,3 @@
-"""The simulation as a check: the first seeds of those that the run before a merge plays."""
+"""The simulation as checks: two of the seeds that the run before a merge plays, the second where the first is blind."""
 
-SIMULATION = "python -m tests.simulation --seeds 1..2 --days 1 --jobs 1 --no-shrink"
+SIMULATION = tuple(f"python -m tests.simulation --seeds {seed} --days 1 --no-shrink" for seed in (1, 2))

@@ -33,7 +33,7 @@ BUGS = (
         file="runner/fill_booking.py",
         old="FILLS_OVERLAP = timedelta(minutes=10)\n",
         new="FILLS_OVERLAP = timedelta(minutes=-1)\n",
-        caught_by=(SIMULATION,),
+        caught_by=SIMULATION,
     ),
     Bug(
         name="second-page-of-fills-dropped",
@@ -94,7 +94,7 @@ BUGS = (
         old="        self._book.record(FillBooked(at=self._clock.now(), fill=fill), durable=True)\n",
         new="        booked = fill if state is None else replace(fill, price=state.order.limit_price)\n"
         "        self._book.record(FillBooked(at=self._clock.now(), fill=booked), durable=True)\n",
-        caught_by=(SIMULATION,),
+        caught_by=SIMULATION,
     ),
     Bug(
         name="foreign-fill-booked-as-ours",
@@ -105,7 +105,7 @@ BUGS = (
         "            ours = [*self._book.ledger.open_orders.values()]\n"
         "            ours = [other for other in ours if other.order.product_id == fill.product_id]\n"
         "            return ours[0].order.client_order_id if ours else NO_CLIENT_ID\n",
-        caught_by=(SIMULATION,),
+        caught_by=SIMULATION,
     ),
     Bug(
         name="fill-of-an-order-called-absent-dropped",

@@ -14,7 +14,7 @@ BUGS = (
         file="runner/orders/protector.py",
         old="            if not self._is_due(lot) and not self._sender.is_killed():\n",
         new="            if self._is_due(lot) and not self._sender.is_killed():\n",
-        caught_by=(SIMULATION,),
+        caught_by=SIMULATION,
     ),
     Bug(
         name="fill-guarded-only-when-its-order-is-over",

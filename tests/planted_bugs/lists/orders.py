@@ -70,7 +70,7 @@ BUGS = (
         file="runner/orders/sending.py",
         old="            return self._note(order, Outcome.UNKNOWN, None, str(error))\n        if self._is_taken(order_id):\n",
         new="            return self._note(order, Outcome.REJECTED, None, str(error))\n        if self._is_taken(order_id):\n",
-        caught_by=(SIMULATION,),
+        caught_by=SIMULATION,
     ),
     Bug(
         name="lost-answer-taken-for-not-sent",
@@ -173,7 +173,7 @@ BUGS = (
         old="        alive = [report for report in listed if report.client_order_id in closed]\n",
         new="        known = self._book.ledger.open_orders\n"
         "        alive = [report for report in listed if report.client_order_id not in known]\n",
-        caught_by=(SIMULATION,),
+        caught_by=SIMULATION,
     ),
     Bug(
         name="contradicted-order-cancelled",
@@ -199,7 +199,7 @@ BUGS = (
         file="runner/reconcile.py",
         old="        elif report.status.is_final and report.filled_size == state.filled_size:\n",
         new="        elif report.status.is_final:\n",
-        caught_by=(SIMULATION,),
+        caught_by=SIMULATION,
     ),
     Bug(
         name="entry-that-outlived-its-end-not-cancelled",

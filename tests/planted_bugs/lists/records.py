@@ -47,7 +47,7 @@ BUGS = (
         self._book.record(Sent(at=now, client_order_id=order.client_order_id), durable=False)
         return self._note(order, Outcome.ACCEPTED if order_id else Outcome.UNKNOWN, order_id, reason)
 """,
-        caught_by=(SIMULATION,),
+        caught_by=SIMULATION,
     ),
     Bug(
         name="outcome-of-an-order-is-not-synced",
