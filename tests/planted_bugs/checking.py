@@ -88,7 +88,7 @@ class Checker:
         with subprocess.Popen(
             [sys.executable, *words],
             cwd=tree,
-            env=environment(),
+            env=environment(tree),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1,5 +1,8 @@
 """What counts as caught, tried on a tree of two files: what could not run, or was too late, has caught nothing."""
 
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +26,7 @@ BUG = Bug(
 TESTS = {
     "test_sums.py": "from sums import add\n\ndef test_three() -> None:\n    assert add(1, 2) == 3\n",
     "test_slow.py": "import time\n\ntime.sleep(60)\n",
+    "test_temp.py": "def test_it(tmp_path) -> None:\n    assert '/bug-' in str(tmp_path)\n",
     "test_lost.py": "import nowhere\n\ndef test_it() -> None:\n    pass\n",
 }
 
@@ -56,6 +60,14 @@ def test_planting_changes_the_tree_of_the_bug_alone(base: Path) -> None:
 
     assert (base / "sums.py").read_bytes() == before
     assert not tree.exists()
+
+
+def test_what_tests_write_goes_away_with_the_tree(base: Path) -> None:
+    with tree_with(None, base) as tree:
+        verdict = Checker().check("test_temp.py", tree)
+
+    assert (verdict.found, verdict.trouble) == (None, None)
+    assert list(base.parent.iterdir()) == [base]
 
 
 def test_a_check_that_takes_too_long_has_caught_nothing(base: Path) -> None:
@@ -127,3 +139,18 @@ def test_a_name_that_there_is_none_of_is_wrong_usage(capsys: pytest.CaptureFixtu
 def test_the_list_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--list", "guard-not-placed"]) == 0
     assert capsys.readouterr().out.startswith("guard-not-placed (L6, runner/orders/protector.py): ")
+
+
+def test_when_it_is_stopped_what_runs_is_ended_and_nothing_begins_any_more(base: Path) -> None:
+    (base / "slow.py").write_text("import pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(60)\n")
+    checker = Checker()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(checker.run_python, ["slow.py"], base)
+        while not (base / "begun").exists():
+            time.sleep(0.01)
+        checker.end_all()
+
+        code, _ = running.result(timeout=30)
+
+    assert code in (-signal.SIGINT, -signal.SIGKILL, 1)
+    assert checker.run_python(["-c", "pass"], base) == (None, "")

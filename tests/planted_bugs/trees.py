@@ -24,7 +24,7 @@ def base_tree() -> Iterator[Path]:
         tree = Path(folder).resolve() / "clean"
         shutil.copytree(ROOT, tree, symlinks=True, ignore=_left_out)
         compiled = [sys.executable, "-m", "compileall", "-q", "core", "runner", "tools", "tests"]
-        subprocess.run(compiled, cwd=tree, env=environment(), check=False, stdout=subprocess.DEVNULL)
+        subprocess.run(compiled, cwd=tree, env=environment(tree), check=False, stdout=subprocess.DEVNULL)
         yield tree
 
 
@@ -44,9 +44,11 @@ def tree_with(bug: Bug | None, base: Path) -> Iterator[Path]:
         yield tree
 
 
-def environment() -> dict[str, str]:
-    """Return our environment without what would lead back to this checkout."""
-    return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")}
+def environment(tree: Path) -> dict[str, str]:
+    """Return our environment without what would lead back to this checkout; temporary files go beside the tree."""
+    left_out = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTEST_ADDOPTS")
+    kept = {name: value for name, value in os.environ.items() if name not in left_out}
+    return {**kept, "TMPDIR": str(tree.parent)}
 
 
 def _left_out(folder: str, names: list[str]) -> list[str]:
