@@ -80,13 +80,17 @@ def taker(
 
 
 def exit_of(
-    lot: Lot, product: Product | None = None, quote: Quote | None = None, asked: str = "0"
+    lot: Lot,
+    product: Product | None = None,
+    quote: Quote | None = None,
+    asked: str = "0",
+    last_close: float | None = None,
 ) -> Order | NotPlannable:
     return plan_exit(
         lot,
         product or make_product(BTC),
         quote or make_quote(BTC),
-        last_close=None,
+        last_close=last_close,
         asked=Decimal(asked),
         account="paper",
         slot=7,
@@ -284,6 +288,16 @@ def test_an_exit_sells_the_whole_lot_through_the_bid() -> None:
 def test_an_exit_asks_only_for_what_no_other_exit_asks_for() -> None:
     assert planned(exit_of(make_lot(BTC, quantity="1.5"), asked="0.5")).size == 1
     assert why(exit_of(make_lot(BTC, quantity="1.5"), asked="1.5")) is Unplannable.ALREADY_ASKED
+
+
+def test_an_exit_is_not_sold_into_a_hole_in_the_book() -> None:
+    """The bid is 100, and no sale may be more than 5 % below the last close."""
+    lot = make_lot(BTC)
+
+    assert planned(exit_of(lot, last_close=103.0)).limit_price == Decimal("98.5")
+    assert planned(exit_of(lot, last_close=104.0)).limit_price == Decimal("98.8")
+    assert planned(exit_of(lot, last_close=105.26)).limit_price == Decimal("100.00")
+    assert why(exit_of(lot, last_close=105.28)) is Unplannable.SOURCES_DISAGREE
 
 
 def test_size_and_price_of_an_exit_are_rounded_down() -> None:

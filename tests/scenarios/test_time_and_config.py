@@ -44,6 +44,17 @@ def test_downtime_is_counted_and_not_caught_up(tmp_path: Path) -> None:
     assert [line["missed_slots"] for line in lines] == [29, 0]
 
 
+def test_a_clock_set_back_while_the_bot_was_down_is_waited_for(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    stage.play(5)
+    stage.clock.jump(timedelta(minutes=-3))
+
+    stage.play(2)
+
+    first = int(MONDAY.timestamp()) // 60
+    assert [line["slot"] for line in stage.lines()] == list(range(first, first + 7))
+
+
 def test_the_first_cycle_starts_at_once_and_the_next_ones_on_the_grid(tmp_path: Path) -> None:
     stage = set_stage(tmp_path)
     stage.clock.jump(timedelta(seconds=17))

@@ -137,7 +137,7 @@ BUGS = (
         file="core/order_plan.py",
         old="    lowest = lowest_exit_price(product, last_close, policy.exits.exit_slippage_limit_fraction)\n",
         new="    lowest = None\n",
-        caught_by=("tests/core/test_order_plan.py",),
+        caught_by=("tests/core/test_order_plan.py::test_an_exit_is_not_sold_into_a_hole_in_the_book",),
     ),
     Bug(
         name="rest-of-a-lot-being-sold-left-unguarded",
