@@ -46,6 +46,13 @@ def test_a_repeated_fill_changes_nothing_even_when_its_order_is_forgotten() -> N
     assert apply(ledger, make_fill("order-1-fill")) is ledger
 
 
+def test_a_fill_that_is_told_again_after_others_changes_nothing() -> None:
+    ledger = make_traded(make_intent(make_order(size="3")), make_outcome(), make_fill("f1"), make_fill("f2"))
+
+    assert [apply(ledger, make_fill(name)) is ledger for name in ("f1", "f2")] == [True, True]
+    assert ledger.lots[LOT_1].quantity == 2
+
+
 def test_a_late_fill_of_a_closed_order_is_still_booked() -> None:
     ledger = make_traded(
         make_intent(make_order(size="2")),

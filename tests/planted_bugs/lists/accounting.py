@@ -17,7 +17,7 @@ BUGS = (
         file="core/ledger/fills.py",
         old="            fill_ids=ledger.fill_ids | {fill.fill_id},\n",
         new="            fill_ids=frozenset({fill.fill_id}),\n",
-        caught_by=(PROPERTIES,),
+        caught_by=(f"{FILLS}::test_a_fill_that_is_told_again_after_others_changes_nothing",),
     ),
     Bug(
         name="fills-remembered-in-memory-only",

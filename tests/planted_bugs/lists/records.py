@@ -288,7 +288,7 @@ BUGS = (
         file="runner/run_records.py",
         old="    if slot is None or last_slot == slot:\n        return False\n",
         new="    if slot is None or slot:\n        return False\n",
-        caught_by=(f"{FILES}::test_a_lock_file_replaced_while_running_ends_the_run_before_anything_is_sent",),
+        caught_by=(f"{FILES}::test_a_cycle_that_a_crash_cut_off_is_closed_by_one_line",),
     ),
     Bug(
         name="cycle-whose-line-was-written-gets-another",
