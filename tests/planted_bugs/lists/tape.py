@@ -4,7 +4,7 @@ from tests.planted_bugs.bug import Bug
 
 TAPE = "tests/scenarios/test_tape.py"
 SAME = "tests/tools/test_replay.py::test_every_cycle_of_a_rehearsal_comes_out_the_same"
-FINDS = "tests/tools/test_replay_finds.py"
+FINDS = "tests/tools/test_replay_of_changed_records.py"
 
 BUGS = (
     Bug(
