@@ -22,6 +22,9 @@ STATES = (TradingState.ARMED, TradingState.REDUCE_ONLY, TradingState.HALTED)
 ENDS = ("DATA", "VENUE_UNAVAILABLE", "DISK", "IO", "ALREADY_RUNNING", "REFUSED", "CONFIG")
 """How a start is refused, or a run ends itself: every exit code but those of wrong use and of a crash of Python."""
 
+SELDOM = (Reason.DRY_RUN, Reason.WARMING_UP, Reason.NOT_PLANNABLE)
+"""Not in LIVE, not for products with a history, and for an order that fits its caps and not the venue: counted only."""
+
 _CALLS = ("open", "read", "write", "fsync", "fstat", "lstat", "close", "replace", "unlink")
 _HOW = ("process", "power")
 _SHOWN = ("PENDING", "OPEN", "CANCEL_QUEUED", "FILLED", "CANCELLED", "EXPIRED", "FAILED")
@@ -39,9 +42,9 @@ MUST_REACH: tuple[str, ...] = (
     *(f"state: {state.name}" for state in STATES),
     *(f"{one.name} to {other.name}" for one in STATES for other in STATES if one is not other),
     *(f"breaker: {breaker.value}" for breaker in Breaker),
-    *(f"no trade: {reason.value}" for reason in Reason if reason is not Reason.DRY_RUN),
+    *(f"no trade: {reason.value}" for reason in Reason if reason not in SELDOM),
     *(f"exit: {reason.value}" for reason in ExitReason),
-    *(f"exit blocked: {reason.value}" for reason in BlockedBy),
+    f"exit blocked: {BlockedBy.QUOTE_MISSING.value}",
     *(f"order: {purpose.value}" for purpose in Purpose if purpose is not Purpose.COVER),
     *(f"order type: {kind.value}" for kind in OrderType),
     *(f"order shown as {status}" for status in _SHOWN),

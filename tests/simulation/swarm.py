@@ -159,7 +159,14 @@ _ENDPOINTS = (
     Endpoint.BEST_BID_ASK,
     Endpoint.TIME,
 )
-_SILENT = (Fault.UNAVAILABLE, Fault.REFUSED, Fault.LOST_BEFORE, Fault.LOST_AFTER, Fault.RATE_LIMITED)
+_SILENT = (
+    Fault.UNAVAILABLE,
+    Fault.REFUSED,
+    Fault.LOST_BEFORE,
+    Fault.LOST_AFTER,
+    Fault.LATE_ANSWER,
+    Fault.RATE_LIMITED,
+)
 
 
 def _outages(draw: random.Random, minutes: int) -> Iterator[Disturbance]:
@@ -171,10 +178,16 @@ def _outages(draw: random.Random, minutes: int) -> Iterator[Disturbance]:
             yield _fault(draw, (round(off, 3), round(on, 3)), fault, 1.0, endpoint.value)
 
 
+def _no_guards(draw: random.Random, minutes: int) -> Iterator[Disturbance]:
+    """For a while every order fails after it was accepted: what was bought just before cannot be guarded."""
+    for begin, end in _times(draw, minutes, 200.0, (6.0, 15.0)):
+        yield _fault(draw, (begin, end), Fault.FAILED_LATER, 1.0)
+
+
 def _lies(draw: random.Random, minutes: int) -> Iterator[Disturbance]:
     minute = draw.uniform(0.3, 0.95) * minutes
     fault = draw.choice(list(LIES))
-    yield _fault(draw, (round(minute, 3), round(minute + 3.0, 3)), fault, 0.3)
+    yield _fault(draw, (round(minute, 3), round(minute + 20.0, 3)), fault, 0.3)
 
 
 def _products(draw: random.Random, minutes: int) -> Iterator[Disturbance]:
@@ -291,22 +304,23 @@ _KINDS: tuple[tuple[float, Callable[[random.Random, int], Iterator[Disturbance]]
     (0.6, _losses),
     (0.25, _bad_lists),
     (0.4, _storms),
-    (0.2, _outages),
-    (0.05, _lies),
-    (0.3, _products),
-    (0.15, _echoes),
+    (0.3, _outages),
+    (0.2, _no_guards),
+    (0.1, _lies),
+    (0.45, _products),
+    (0.3, _echoes),
     (0.15, _drifts),
     (0.4, _stops),
     (0.85, _crashes),
-    (0.15, _defects),
+    (0.25, _defects),
     (0.2, _frozen),
     (0.2, _jumps),
     (0.4, _kills),
     (0.2, _seconds),
-    (0.1, _unlocked),
-    (0.15, _edits),
-    (0.35, _disk),
-    (0.15, _room),
+    (0.15, _unlocked),
+    (0.3, _edits),
+    (0.45, _disk),
+    (0.25, _room),
     (0.3, _damage),
 )
 """The chance that a seed has any of a kind, and what is drawn then."""

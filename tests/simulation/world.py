@@ -297,7 +297,12 @@ def open_world(plan: Plan, folder: Path) -> Iterator[World]:
     lag = timedelta(seconds=plan.lag_seconds)
     behaviour = Behaviour(
         lags=Lags(
-            order=lag / 3, fills=lag, balances=lag * 4 / 3, pending=lag / 3, cancel=lag / 2, fills_vary=plan.lags_vary
+            order=lag / 3,
+            fills=lag,
+            balances=lag * 4 / 3,
+            pending=lag * 2 / 3,
+            cancel=lag / 2,
+            fills_vary=plan.lags_vary,
         ),
         duplicates=DuplicateAnswer.REJECT if plan.rejects_duplicates else DuplicateAnswer.FIRST_ORDER,
         answers_late_by=timedelta(seconds=30),
