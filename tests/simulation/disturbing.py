@@ -232,6 +232,11 @@ class _Watch:
             exchange.answer(request)
             kind = "reject" if self._world.plan.rejects_duplicates else "first order"
             self._world.reached[f"an id came twice, answered with: {kind}"] += 1
+            self._world.faults.is_paused = True  # an id that it knows is not refused for its price, nor anything else
+            try:
+                return exchange.answer(request)
+            finally:
+                self._world.faults.is_paused = False
         return exchange.answer(request)
 
     def before_request(self, _number: int, endpoint: Endpoint) -> None:

@@ -39,12 +39,13 @@ class WindowedFaults:
     appointed: list[tuple[Fault, Endpoint]] = field(default_factory=list)
     counts: Counter[Fault] = field(default_factory=Counter)
     history: list[tuple[float, Endpoint, Fault]] = field(default_factory=list)
+    is_paused: bool = False
     hidden_in: list[int] = field(default_factory=list)
     """The latest minutes in which an order was kept out of an answer."""
 
     def draw(self, endpoint: Endpoint) -> Fault | None:
         """Return the fault of this request, or None."""
-        if not (self.windows or self.appointed):
+        if self.is_paused or not (self.windows or self.appointed):
             return None
         fault = self._appointed(endpoint)
         for window in self.windows:
