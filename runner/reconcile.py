@@ -75,12 +75,13 @@ class Reconciler:
         Raises:
             BrokerUnavailable: Some question got no answer; what was learnt before it is booked.
         """
-        for state in tuple(self._book.ledger.open_orders.values()):
-            if state.is_unknown:
-                self._resolve(state)
+        unknown = [state for state in self._book.ledger.open_orders.values() if state.is_unknown]
+        presumed_absent = [state.order.client_order_id for state in unknown if not self._is_found(state)]
         self._fills.book_new()
         listed = self._broker.open_orders()
         seen = {report.client_order_id: report for report in listed}
+        for key in presumed_absent:
+            self._end_unless_seen(key, seen.get(key))
         differences = self._cancel_what_should_be_over(listed)
         for state in tuple(self._book.ledger.open_orders.values()):
             if not state.is_unknown:
@@ -124,21 +125,30 @@ class Reconciler:
 
     # --- orders -------------------------------------------------------------------------------------------------------
 
-    def _resolve(self, state: OrderState) -> None:
-        """Look for an UNKNOWN order; call it absent only when its life, and its token's, is over (design 7)."""
+    def _is_found(self, state: OrderState) -> bool:
+        """Look for an UNKNOWN order; False when its life, and its token's, is over and no look found it (design 7)."""
         order = state.order
         report = self._broker.find(state.key)
         if report is not None:
             self._accept(state, report)
-            return
+            return True
         if state.filled_size > 0:
             self._outcome(order.client_order_id, Outcome.ACCEPTED, state.order_id)  # a fill is evidence enough
-            return
+            return True
         now = self._clock.now()
         self._book.record(LookedUp(at=now, client_order_id=order.client_order_id), durable=False)
         dead_after = max(order.end_time or state.intent_at, state.intent_at) + self._settle_span
-        if state.lookups + 1 >= LOOKUPS_FOR_ABSENCE and now >= dead_after:
-            self._outcome(order.client_order_id, Outcome.ABSENT, None)
+        return state.lookups + 1 < LOOKUPS_FOR_ABSENCE or now < dead_after
+
+    def _end_unless_seen(self, key: ClientOrderId, listed: OrderReport | None) -> None:
+        """Call an UNKNOWN order absent, when neither a fill that came since nor the list of open orders shows it."""
+        state = self._book.ledger.open_orders.get(key)
+        if state is None or not state.is_unknown:
+            return
+        if listed is None:
+            self._outcome(key, Outcome.ABSENT, None)
+        else:
+            self._accept(state, listed)
 
     def _accept(self, state: OrderState, report: OrderReport) -> bool:
         """Take an UNKNOWN order for found, if it is what we meant; one that is not stays unknown, and is reported."""

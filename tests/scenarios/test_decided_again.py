@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from runner.adapters.tape_files import FIRST_LINE
 from runner.adapters.tape_files import TapeFiles as RealTapeFiles
 from tests.fakes.failing_os import FailingOs
 from tests.scenarios.stage import ETH, Stage, set_stage, with_faults
@@ -196,7 +195,7 @@ def test_old_files_that_were_dropped_are_no_finding(stage: Stage) -> None:
 
 def test_a_file_that_is_no_tape_is_named(stage: Stage) -> None:
     stage.play(3)
-    tapes(stage)[0].write_bytes(FIRST_LINE + b"\0" * 100)
+    tapes(stage)[0].write_bytes(b"no tape at all" * 20)
 
     verdict = decided_again(stage)
 

@@ -37,8 +37,10 @@ class Replay:
         self._watcher = watcher or NobodyWatches()
         self.journal, self.audit = RecordedJournal(data_dir), RecordedAudit(logs_dir)
         self._recorded = Recorded(self.journal, self.audit)
-        self.runs, unreadable = read_runs(data_dir)
-        self.verdict.problems += [f"{file.path.name}: {file.problem}" for file in unreadable]
+        tape = read_runs(data_dir)
+        self.runs = tape.runs
+        self.verdict.has_begun = tape.begins_cut_off
+        self.verdict.problems += [f"{file.path.name}: {file.problem}" for file in tape.unreadable]
         self._known = {run.run_id: None for run in self.runs}
 
     def all(self) -> Verdict:

@@ -245,22 +245,37 @@ def header_of(file: TapeFile) -> TapeHeader:
     return file.header
 
 
-def read_runs(data_dir: Path) -> tuple[list[TapeRun], list[TapeFile]]:
-    """Return the runs that the tape has, oldest first, and the files whose header is there and cannot be read."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TapeFolder:
+    """
+    The runs that the tape has, oldest first, and the files whose header is there and cannot be read.
+
+    `begins_cut_off`: before the first run there is a file that may have told of cycles.
+    """
+
+    runs: list[TapeRun]
+    unreadable: list[TapeFile]
+    begins_cut_off: bool
+
+
+def read_runs(data_dir: Path) -> TapeFolder:
+    """Read the headers of all files of the tape."""
     folder = data_dir / FOLDER_NAME
     runs: list[list[TapeFile]] = []
     unreadable: list[TapeFile] = []
+    begins_cut_off = False
     for name in tape_names(folder):
         file = _file(folder / name)
         if file.was_cut_off:
-            continue
-        if file.header is None:
+            begins_cut_off |= not runs
+        elif file.header is None:
             unreadable.append(file)
         elif runs and _goes_on(runs[-1][-1], file.header):
             runs[-1].append(file)
         else:
             runs.append([file])
-    return [TapeRun(run_id=_run_id(files[0]), files=tuple(files)) for files in runs], unreadable
+    found = [TapeRun(run_id=_run_id(files[0]), files=tuple(files)) for files in runs]
+    return TapeFolder(runs=found, unreadable=unreadable, begins_cut_off=begins_cut_off)
 
 
 def _goes_on(file: TapeFile, header: TapeHeader) -> bool:
