@@ -43,7 +43,8 @@ class PartFigures:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """
-    What to sweep: `parts`, each `stride`-th point, and whether once more inside each kind of recovery.
+    What to sweep: `parts`, each `stride`-th point, and whether once more inside each kind of recovery, there at each
+    `inner_stride`-th point.
 
     `only`: one state of one point, as `123.p4`, or one inside a recovery, as `123.p4/17.d0`. `until_first`: the first
     violation ends it.
@@ -51,6 +52,7 @@ class Plan:
 
     parts: tuple[str, ...] = PARTS
     stride: int = 1
+    inner_stride: int = 1
     doubly: bool = True
     jobs: int = 2
     only: str | None = None
@@ -183,7 +185,9 @@ class Sweep:
     def _live_doubly(self, left: Left, folder: Path) -> Verdict:
         """Crash the restart at each of its points, in each state."""
         take_over(self._world, left, folder)
-        again = _Again(self._world, self._folder, None if self._only is None else self._only.again)
+        again = _Again(
+            self._world, self._folder, None if self._only is None else self._only.again, self._plan.inner_stride
+        )
         verdict = Verdict()
         self._world.points = 0
         self._world.reached = again.sweep
@@ -207,12 +211,13 @@ class _Recovered(BaseException):
 class _Again:
     """A sweep over the points of one restart."""
 
-    def __init__(self, world: World, folder: Path, only: "_Only | None") -> None:
+    def __init__(self, world: World, folder: Path, only: "_Only | None", stride: int) -> None:
         self.children = Children(folder, 1)
         self.violations: list[tuple[str, str, str]] = []
         self.figures: Counter[str] = Counter()
         self._world = world
         self._only = only
+        self._stride = stride
         self._looking = Looking(world)
         self._known: dict[str, None] = {}
 
@@ -220,6 +225,8 @@ class _Again:
         if functions_on_the_way() & _RECOVERED:
             raise _Recovered
         self.figures["points"] += 1
+        if self.figures["points"] % self._stride:
+            return
         for left in self._looking.states(point):
             self.figures["states"] += 1
             if self._only is not None and (point.number, left.code) != (self._only.point, self._only.code):

@@ -1,7 +1,7 @@
 """
-A short crash sweep: the ends of files at every point, the rest of the history at some, and planted bugs.
+A short crash sweep, at some points of each kind, and planted bugs.
 
-All of it: `python -m tests.crash_sweep`, some minutes.
+All of it, at every point: `python -m tests.crash_sweep`, some minutes.
 """
 
 import pytest
@@ -24,25 +24,25 @@ def test_the_history_has_every_part(points: dict[str, int]) -> None:
     assert min(points.values()) > 40
 
 
-def test_crashed_at_every_point_at_which_a_file_ends_or_begins_nothing_is_lost(points: dict[str, int]) -> None:
-    done = sweep(Plan(parts=("rotation",), doubly=False))
+def test_crashed_at_points_at_which_a_file_ends_or_begins_nothing_is_lost(points: dict[str, int]) -> None:
+    done = sweep(Plan(parts=("rotation",), stride=4, doubly=False))
 
     assert done.violations() == []
     found = done.figures["rotation"]
-    assert found.swept == found.points == points["rotation"]
-    assert found.played > 30
+    assert (found.swept, found.points) == (points["rotation"] // 4, points["rotation"])
+    assert found.played > 15
 
 
 def test_crashed_at_some_points_of_everything_nothing_is_lost(points: dict[str, int]) -> None:
-    done = sweep(Plan(stride=97, doubly=False))
+    done = sweep(Plan(stride=251, doubly=False))
 
     assert done.violations() == []
     assert {part: figures.points for part, figures in done.figures.items()} == points  # the same history each time
-    assert sum(figures.played for figures in done.figures.values()) > 10
+    assert sum(figures.played for figures in done.figures.values()) > 5
 
 
 def test_crashed_again_inside_the_recovery_nothing_is_lost() -> None:
-    done = sweep(Plan(parts=("recovery",), stride=60))
+    done = sweep(Plan(parts=("recovery",), stride=60, inner_stride=7))
 
     assert done.violations() == []
     assert done.figures["recovery"].restarts >= 1
