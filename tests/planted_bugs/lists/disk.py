@@ -108,8 +108,8 @@ BUGS = (
         name="emergency-record-not-told",
         breaks="L1",
         file="runner/recovery.py",
-        old="        findings=(*_about_snapshot(snapshot), *_about_emergency(left)),\n",
-        new="        findings=_about_snapshot(snapshot),\n",
+        old="        findings=(*_about_snapshot(found.snapshot), *_about_emergency(left)),\n",
+        new="        findings=_about_snapshot(found.snapshot),\n",
         caught_by=(
             f"{LAST_ACT}::test_a_full_disk_while_an_entry_rests_cancels_it_sends_nothing_and_is_told_at_the_next_start",
         ),
