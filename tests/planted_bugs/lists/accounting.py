@@ -3,7 +3,6 @@
 # ruff: noqa: E501 (lines of the program, indented as there)
 
 from tests.planted_bugs.bug import Bug
-from tests.planted_bugs.commands import SIMULATION
 
 FILLS = "tests/core/test_ledger_fills.py"
 LEDGER = "tests/core/test_ledger.py"
@@ -33,7 +32,9 @@ BUGS = (
         file="runner/fill_booking.py",
         old="FILLS_OVERLAP = timedelta(minutes=10)\n",
         new="FILLS_OVERLAP = timedelta(minutes=-1)\n",
-        caught_by=SIMULATION,
+        caught_by=(
+            "tests/scenarios/test_unknown_orders.py::test_the_first_order_of_all_is_not_forgotten_by_a_restart_when_its_fill_comes_very_late",
+        ),
     ),
     Bug(
         name="second-page-of-fills-dropped",
@@ -94,7 +95,9 @@ BUGS = (
         old="        self._book.record(FillBooked(at=self._clock.now(), fill=fill), durable=True)\n",
         new="        booked = fill if state is None else replace(fill, price=state.order.limit_price)\n"
         "        self._book.record(FillBooked(at=self._clock.now(), fill=booked), durable=True)\n",
-        caught_by=SIMULATION,
+        caught_by=(
+            "tests/scenarios/test_trading.py::test_a_position_is_sold_at_the_exchange_when_the_price_goes_there",
+        ),
     ),
     Bug(
         name="foreign-fill-booked-as-ours",
@@ -105,7 +108,9 @@ BUGS = (
         "            ours = [*self._book.ledger.open_orders.values()]\n"
         "            ours = [other for other in ours if other.order.product_id == fill.product_id]\n"
         "            return ours[0].order.client_order_id if ours else NO_CLIENT_ID\n",
-        caught_by=SIMULATION,
+        caught_by=(
+            "tests/scenarios/test_reconciling.py::test_what_others_ordered_and_traded_is_counted_and_left_alone",
+        ),
     ),
     Bug(
         name="fill-of-an-order-called-absent-dropped",

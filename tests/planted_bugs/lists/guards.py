@@ -1,7 +1,6 @@
 """Exits and guards: what is held is guarded, and sold once (L6, L9)."""
 
 from tests.planted_bugs.bug import Bug
-from tests.planted_bugs.commands import SIMULATION
 
 GUARDS = "tests/scenarios/test_guards.py"
 PROTECTION = "tests/core/test_protection.py"
@@ -14,7 +13,7 @@ BUGS = (
         file="runner/orders/protector.py",
         old="            if not self._is_due(lot) and not self._sender.is_killed():\n",
         new="            if self._is_due(lot) and not self._sender.is_killed():\n",
-        caught_by=SIMULATION,
+        caught_by=(f"{GUARDS}::test_a_guard_comes_with_the_entry_and_equals_it",),
     ),
     Bug(
         name="fill-guarded-only-when-its-order-is-over",

@@ -70,7 +70,7 @@ BUGS = (
         file="runner/orders/sending.py",
         old="            return self._note(order, Outcome.UNKNOWN, None, str(error))\n        if self._is_taken(order_id):\n",
         new="            return self._note(order, Outcome.REJECTED, None, str(error))\n        if self._is_taken(order_id):\n",
-        caught_by=SIMULATION,
+        caught_by=(f"{UNKNOWN}::test_an_order_that_was_accepted_is_found_and_its_fills_are_booked_once",),
     ),
     Bug(
         name="lost-answer-taken-for-not-sent",
@@ -173,7 +173,7 @@ BUGS = (
         old="        alive = [report for report in listed if report.client_order_id in closed]\n",
         new="        known = self._book.ledger.open_orders\n"
         "        alive = [report for report in listed if report.client_order_id not in known]\n",
-        caught_by=SIMULATION,
+        caught_by=(f"{RECONCILING}::test_what_others_ordered_and_traded_is_counted_and_left_alone",),
     ),
     Bug(
         name="contradicted-order-cancelled",
