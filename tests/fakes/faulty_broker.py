@@ -32,7 +32,7 @@ class FaultyBroker:
     Cancels. `ignores_cancels`: they are taken and nothing happens; `before_cancel` is called before they take effect.
     Questions. `hidden_until`: orders and fills cannot be seen before that moment. `shows_open`: no order is ever over.
     `fills_late_seconds`: so long after it happened a fill is first listed, while its order tells of it at once.
-    `lost`: ids that are never found. `names_no_client`: fills name the exchange's order id only. `foreign_orders` and
+    `lost`: ids that are never found; `lost_to_looks`: only the lists show them. `names_no_client`: fills name the exchange's order id only. `foreign_orders` and
     `foreign_fills` are somebody else's; `restated` changes what is reported of an order. `preview_says` is the answer
     to every preview. `extra_cash`: what the account says it has too much; `shows_cash`: what it says it has, None for
     the truth. `before_fees` is called when the fee rates are read. `has_defect`: reading the balances ends in an error
@@ -55,6 +55,7 @@ class FaultyBroker:
         self.before_cancel: Callable[[], None] = lambda: None
         self.hidden_until: datetime | None = None
         self.lost: list[ClientOrderId] = []
+        self.lost_to_looks: list[ClientOrderId] = []
         self.names_no_client = False
         self.foreign_orders: list[OrderReport] = []
         self.foreign_fills: list[Fill] = []
@@ -111,7 +112,7 @@ class FaultyBroker:
         self.asked_for.append(key)
         if not key.client_order_id and key.order_id is not None:  # known by the exchange's id only
             key = replace(key, client_order_id=self._ids.get(key.order_id, key.client_order_id))
-        hides = self._hides() or key.client_order_id in self.lost
+        hides = self._hides() or key.client_order_id in (*self.lost, *self.lost_to_looks)
         report = None if hides else self._broker.find(key)
         if report is None:
             return next((other for other in self.foreign_orders if other.order_id == key.order_id), None)

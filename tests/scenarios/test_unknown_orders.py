@@ -67,6 +67,31 @@ def test_one_that_never_arrived_is_called_absent_only_when_it_can_no_longer_live
     assert len(made[0].submitted) == len({order.client_order_id for order in made[0].submitted})
 
 
+def test_one_that_no_look_finds_is_not_called_absent_while_the_open_orders_list_it(tmp_path: Path) -> None:
+    """A guard: were it called absent, the next one would sell the same coins again."""
+    stage = set_stage(tmp_path)
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+
+    def lose() -> None:
+        made[0].lose_answers, made[0].loses_purpose = 1, Purpose.PROTECTION
+
+    def hide(order: Order) -> None:
+        if order.purpose is Purpose.PROTECTION:
+            made[0].lost_to_looks.append(order.client_order_id)
+
+    stage.clock.at(1.0, lambda: setattr(made[0], "before_submit", hide))
+    stage.clock.at(1.6, lose)
+
+    lines = stage.play(9)
+
+    guards = [order for order in made[0].submitted if order.purpose is Purpose.PROTECTION]
+    resolved = [item for line in lines for item in line["reconcile"].get("resolved", [])]
+    assert orders(lines)[-1]["outcome"] == "UNKNOWN"
+    assert resolved == [{"client_order_id": guards[0].client_order_id, "outcome": "ACCEPTED"}]
+    assert len(guards) == 1
+
+
 def test_a_question_that_failed_is_no_look_that_found_nothing(tmp_path: Path) -> None:
     """Its life is long over when the exchange answers again, and still it is looked for three times."""
     stage = set_stage(tmp_path)
