@@ -32,12 +32,12 @@ class FaultyBroker:
     Cancels. `ignores_cancels`: they are taken and nothing happens; `before_cancel` is called before they take effect.
     Questions. `hidden_until`: orders and fills cannot be seen before that moment. `shows_open`: no order is ever over.
     `fills_late_seconds`: so long after it happened a fill is first listed, while its order tells of it at once.
-    `lost`: ids that are never found; `lost_to_looks`: only the lists show them. `names_no_client`: fills name the exchange's order id only. `foreign_orders` and
-    `foreign_fills` are somebody else's; `restated` changes what is reported of an order. `preview_says` is the answer
-    to every preview. `extra_cash`: what the account says it has too much; `shows_cash`: what it says it has, None for
-    the truth. `before_fees` is called when the fee rates are read. `has_defect`: reading the balances ends in an error
-    that nobody expected; `slow_seconds`: so long it takes. `unavailable`: no question gets an answer; each is
-    given up after `hang_seconds`.
+    `lost`: ids that are never found; `lost_to_looks`: only the lists show them. `names_no_client`: fills name the
+    exchange's order id only. `foreign_orders` and `foreign_fills` are somebody else's; `restated` changes what is
+    reported of an order. `preview_says` is the answer to every preview. `extra_cash`: what the account says it has too
+    much; `shows_cash`: what it says it has, None for the truth. `before_fees` is called when the fee rates are read.
+    `has_defect`: reading the balances ends in an error that nobody expected; `slow_seconds`: so long it takes.
+    `unavailable`: no question gets an answer; each is given up after `hang_seconds`.
     """
 
     def __init__(self, broker: Broker, clock: Clock) -> None:
