@@ -45,6 +45,22 @@ def test_a_journal_whose_maker_died_before_its_name_was_synced_survives_from_the
         assert disk.on_disk()["journal.jsonl"].count(b"\n") == 2
 
 
+def test_a_file_has_its_name_only_with_a_first_record_that_is_on_the_disk(tmp_path: Path) -> None:
+    """An empty or torn one under the journal's name would be somebody else's work, and halt the next start."""
+    with Disk(tmp_path).installed() as disk:
+        disk.on_call = die_after("replace", "journal.jsonl")
+        with pytest.raises(Crash):
+            recover(tmp_path, PAPER).journal.append(encode_event(make_run()), durable=True)
+        disk.end_process()
+        whole = (tmp_path / "journal.jsonl").read_bytes()
+
+        left = [state.files.get("journal.jsonl", whole) for state in disk.power_loss_states()]
+
+    assert whole.endswith(b"\n")
+    assert None in left
+    assert [content for content in left if content not in (None, whole)] == []
+
+
 def test_a_new_data_folder_survives_with_what_is_in_it(tmp_path: Path) -> None:
     """Else a power loss on the first day takes folder, journal and all, however well the journal was synced."""
     with Disk(tmp_path).installed() as disk:

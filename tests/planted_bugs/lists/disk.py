@@ -5,7 +5,6 @@ from tests.planted_bugs.bug import Bug
 SEGMENTS = "tests/scenarios/test_record_segments.py"
 LAST_ACT = "tests/scenarios/test_last_act.py"
 GENERATIONS = "tests/scenarios/test_state_generations.py"
-SWEEP_TESTS = "tests/crash_sweep/test_crash_sweep.py"
 
 BUGS = (
     Bug(
@@ -42,7 +41,9 @@ BUGS = (
         "            durable_files.rename(fresh, self._path)\n",
         new="            durable_files.rename(fresh, self._path)\n            if self._synced:\n"
         "                durable_files.sync(descriptor)\n",
-        caught_by=(f"{SWEEP_TESTS}::test_crashed_at_every_point_at_which_a_file_ends_or_begins_nothing_is_lost",),
+        caught_by=(
+            "tests/runner/test_power_loss.py::test_a_file_has_its_name_only_with_a_first_record_that_is_on_the_disk",
+        ),
     ),
     Bug(
         name="ended-file-overwritten",
