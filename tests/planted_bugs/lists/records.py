@@ -9,7 +9,6 @@ RECOVERY = "tests/runner/test_recovery.py"
 STATE = "tests/runner/adapters/test_state_store.py"
 WRITE_AHEAD = "tests/loopback/test_write_ahead.py"
 FILES = "tests/scenarios/test_files.py"
-CLOCK = "tests/scenarios/test_time_and_config.py"
 
 BUGS = (
     Bug(
@@ -304,7 +303,7 @@ BUGS = (
         file="runner/schedule.py",
         old="        return self._tick(max(slot, last_slot + 1), last_slot)\n",
         new="        return self._tick(slot + 1 if slot == last_slot else slot, last_slot)\n",
-        caught_by=(f"{CLOCK}::test_a_clock_set_back_while_the_bot_was_down_is_waited_for",),
+        caught_by=("tests/runner/test_schedule.py",),
     ),
     Bug(
         name="state-of-another-account-opened",
