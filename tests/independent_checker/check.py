@@ -91,7 +91,8 @@ class _Pass:
         before = self.resting
         self._follow_resting(body, buys)
         # The line does not say when an entry from before it ended: one that does not outlive it was reconciled first.
-        resting = [item for item in before if item in self.resting]
+        # The line that closes a cut-off cycle does not even say what outlives it.
+        resting = [] if body["reconcile"] is None else [item for item in before if item in self.resting]
         took = (body["stage_latencies"] or {}).get("total_cycle")
         until = at + (CYCLE if took is None else timedelta(seconds=float(took)))
         now = Moment(at, until, body["regime"], self._equity(body), lots, cash, buys, resting)
@@ -185,6 +186,8 @@ class _Pass:
         before, self.state_before = self.state_before, body["trading_state"]
         if body["no_trade_reason"] in STOPPED or {before, body["trading_state"]} & {"HALTED", "CANCEL_ONLY"}:
             return []
+        if body["no_trade_reason"] == "exception" and body["reconcile"] is None:
+            return []  # it ended before any lot was looked at
         at, found = moment(body["timestamp"]), []
         spoken = {item["lot"] for item in body["exits"] or []}
         spoken |= {order["lot"] for order in listed(body, "execution", "orders") if order["purpose"] == "exit"}

@@ -49,13 +49,20 @@ def law_of(text: str) -> str:
 
 @contextmanager
 def folder_of(seed: int, keep: Path | None = None) -> Iterator[Path]:
-    """Make a folder in memory, where there is such a thing; `keep`: its content is copied there afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix=f"247-{seed}-", dir=MEMORY if MEMORY.is_dir() else None))
+    """
+    Make a folder in memory, where there is such a thing, and go there; `keep`: its content is copied there afterwards.
+
+    Errors name files as the program was told of them: from inside the folder, its drawn name gets into no record.
+    """
+    folder, before = Path(tempfile.mkdtemp(prefix=f"247-{seed}-", dir=MEMORY if MEMORY.is_dir() else None)), os.getcwd()
+    kept = None if keep is None else keep.absolute()
     try:
-        yield folder
-        if keep is not None:
-            shutil.copytree(folder, keep, dirs_exist_ok=True)
+        os.chdir(folder)
+        yield Path()
+        if kept is not None:
+            shutil.copytree(folder, kept, dirs_exist_ok=True)
     finally:
+        os.chdir(before)
         shutil.rmtree(folder, ignore_errors=True)
 
 
