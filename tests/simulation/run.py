@@ -78,14 +78,15 @@ def run(plan: Plan, keep: Path | None = None) -> Result:
             problems = [f"crash/{type(error).__name__}: {error}"]
         world.open_before = open_before if not problems else None
         problems += _judged(world)
+        root, cycles, reached = _counted(world)
         return Result(
             seed=plan.seed,
             minutes=plan.minutes,
-            root=audit_root(world),
+            root=root,
             violations=problems,
-            cycles=len(lines_of(world.desk)),
+            cycles=cycles,
             cpu_seconds=time.process_time() - began,
-            reached=count(world),
+            reached=reached,
             strikes=[(minute, fault.value, endpoint.value) for minute, endpoint, fault in world.faults.history],
         )
 
@@ -95,6 +96,14 @@ def _judged(world: World) -> list[str]:
         return judge(world)
     except Exception as error:  # noqa: BLE001 - as above: records that cannot even be read
         return [f"unjudged/{type(error).__name__}: {error}"]
+
+
+def _counted(world: World) -> tuple[str, int, Counter[str]]:
+    """Return audit root, cycles and what was reached; nothing where the records cannot be read: the judge said so."""
+    try:
+        return audit_root(world), len(lines_of(world.desk)), count(world)
+    except ValueError:
+        return "", 0, Counter()
 
 
 def _play(world: World) -> None:
