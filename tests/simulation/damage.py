@@ -111,8 +111,8 @@ def _try_to_start(world: World) -> tuple[str | None, bool]:
     try:
         world.desk.play(1)
     except Crash:
-        world.clear_up_after_crash()
-        return None, True
+        world.clear_up_after_crash(reads_lines=False)
+        return _try_to_start(world)  # that start has judged nothing
     except PlantedDefect:
         world.disk.end_process()
         return None, True

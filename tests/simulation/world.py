@@ -192,12 +192,14 @@ class World:
         if isinstance(error, ConfigError) and not self.reached["config: broken"]:
             self.problems.append(f"config_refused: {error}")
 
-    def clear_up_after_crash(self) -> None:
+    def clear_up_after_crash(self, *, reads_lines: bool = True) -> None:
+        """Leave what the crash leaves; `reads_lines` False: the records are damaged, and the start wrote nothing."""
         self.desk.crashes += 1
         crash, self.struck = self.struck, None
         if crash is None:
             raise AssertionError("a crash that nobody ordered")
-        self.cut_runs |= dict.fromkeys(line["run_id"] for line in lines_of(self.desk)[-1:])
+        if reads_lines:
+            self.cut_runs |= dict.fromkeys(line["run_id"] for line in lines_of(self.desk)[-1:])
         if crash.is_power:
             self.runs_without_tape |= self.cut_runs
             left = self.disk.power_loss(random.Random(crash.salt))  # noqa: S311 - a simulation

@@ -41,7 +41,6 @@ class Replay:
         self.runs = tape.runs
         self.verdict.has_begun = tape.begins_cut_off
         self.verdict.problems += [f"{file.path.name}: {file.problem}" for file in tape.unreadable]
-        self._known = {run.run_id: None for run in self.runs}
 
     def all(self) -> Verdict:
         """
@@ -110,12 +109,9 @@ class Replay:
             self.verdict.passed(line, "the tape does not have it")
 
     def _is_before(self, line: Record, header: TapeHeader) -> bool:
-        ledger = self.journal.ledger
-        if line.body["run_id"] == header.run.run_id:
-            return ledger.last_slot is not None and int(line.body["slot"]) <= ledger.last_slot
-        if line.body.get("no_trade_reason") == INTERRUPTED and line.body["slot"] == ledger.open_slot:
+        if line.body.get("no_trade_reason") == INTERRUPTED and line.body["slot"] == self.journal.ledger.open_slot:
             return False  # it is closed when the run starts
-        return line.body["run_id"] == ledger.run_id or line.body["run_id"] not in self._known
+        return (line.body["journal_seq"] or 0) <= _seq(header)
 
     def rest(self) -> None:
         """Look at what comes after the last tape."""
