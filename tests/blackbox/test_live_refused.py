@@ -252,7 +252,7 @@ def _own_copy(bot: Bot, exchange: Exchange) -> Path:
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def _is_refused(done: Ended, code: ExitCode, words: Sequence[str]) -> None:

@@ -142,7 +142,7 @@ def test_an_exception_with_the_key_in_it_is_told_without_the_key(bot: Bot, excha
 
     done = bot.run(
         [*LIVE, "--cycles", "2"],
-        command=_raising("runner.stages.ideas", "assess"),
+        command=_raising("core.decision", "assess"),
         environment=_in_environment("CANARY_NAME", "CANARY_SECRET", exchange),
     )
 

@@ -86,4 +86,4 @@ def test_slots_of_another_length_are_refused(bot: Bot, pace: Sequence[str]) -> N
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

@@ -95,7 +95,7 @@ class RealClock:
 
 
 def recorder(sink: Sink, redact: Callable[[str], str] = str) -> Recorder:
-    return Recorder(sink, lambda memory: "header" if memory is None else "later", AT, redact)
+    return Recorder(sink, lambda memory: '{"is": "first"}' if memory is None else '{"is": "later"}', AT, redact)
 
 
 def player(sink: Sink) -> Player:
@@ -265,8 +265,9 @@ def test_the_first_digest_of_a_file_vouches_for_its_header_and_the_second_does_n
         tape = Recorder(Sink(), lambda _memory: header, AT, str)
         return [tape.end_cycle(7), tape.end_cycle(7)]
 
-    one, other = digests("one"), digests("other")
+    one, other, longer = digests('{"run": 1, "cycles": 5}'), digests('{"run": 2}'), digests('{"run": 1, "cycles": 9}')
     assert one[0] != other[0]
+    assert one == longer  # no cycle knows when its run will end
     assert one[1] == other[1]
 
 
@@ -283,7 +284,7 @@ def test_a_new_file_tells_every_fact_anew() -> None:
     clock.monotonic()
     tape.end_cycle(8)
 
-    assert sink.headers == ["header", "later"]
+    assert sink.headers == ['{"is": "first"}', '{"is": "later"}']
     assert sink.frames[1][2] == "fkill 0 null\nm0\ncut 8\n"
 
 

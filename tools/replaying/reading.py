@@ -18,7 +18,7 @@ from runner.records.chain import SEGMENT_KIND, START, Place, Record
 from runner.records.reader import ChainReader, ended_segments, segment_path, start_of_last_file
 from runner.recovery import JOURNAL_NAME
 from runner.tape.header import TapeHeader
-from runner.tape.recorder import DIGEST_DIGITS, Frame
+from runner.tape.recorder import DIGEST_DIGITS, Frame, vouched
 
 UNTOLD_MAX = 10_000
 """More events than any cycle has."""
@@ -370,5 +370,5 @@ class TapeTexts:
         self._reader = TapeFileReader(file.path)
         self._frames = iter(self._reader)
         header = next(self._frames)
-        self._sha = hashlib.sha256((header.text or "").encode())
+        self._sha = hashlib.sha256(vouched(header.text or "{}"))
         self._ahead = None
