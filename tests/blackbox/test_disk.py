@@ -25,7 +25,7 @@ def _limited(bytes_max: int) -> list[str]:
 
 
 def test_an_audit_line_that_does_not_fit_ends_the_run_and_the_next_one_closes_its_cycle(bot: Bot) -> None:
-    assert bot.run([*REHEARSAL, "--cycles", "60"]).code == 0  # the audit is larger then than the next run's tape
+    assert bot.run([*REHEARSAL, "--cycles", "240"]).code == 0  # the audit is larger then than the next run's tape
     room = bot.audit_file.stat().st_size + 100
 
     done = bot.run([*REHEARSAL, "--loop"], command=_limited(room))
