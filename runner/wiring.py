@@ -246,6 +246,7 @@ def _records(start: _Start) -> Iterator[tuple[Recovered, OpenedAudit, TapeFiles]
                 synced=start.synced,
                 bytes_max=limits.audit_max_bytes,
                 begin_file=AUDIT_NAME in recovered.unsynced_files,
+                ended_slot=recovered.ledger.last_slot if recovered.ledger.open_slot is None else None,
             )
             stack.callback(opened.audit.drop)
         tape = TapeFiles(options.data_dir / TAPE_FOLDER, start.settings.app.tape, start.log, synced=start.synced)

@@ -269,18 +269,33 @@ class OpenedAudit:
     was_emptied: bool
 
 
-def open_audit(path: Path, *, synced: bool, bytes_max: int | None = None, begin_file: bool = False) -> OpenedAudit:
+def open_audit(
+    path: Path,
+    *,
+    synced: bool,
+    bytes_max: int | None = None,
+    begin_file: bool = False,
+    ended_slot: int | None = None,
+) -> OpenedAudit:
     """
     Verify the last file of the audit and open it to go on; `begin_file`: in a new file, whatever its size is.
 
+    `ended_slot`: the last cycle of a run that ended in order, after its line was durable; None: it ended otherwise.
+
     Raises:
-        StateUnusable: Damage before the last line, not a regular file of ours; nothing was touched.
+        StateUnusable: Damage before the last line, or of a line that was durable; not a regular file of ours. Nothing
+            was touched.
         RecordNotDurable: It cannot be opened for writing.
     """
     settle(path, synced=synced)
     was_emptied = durable_files.size_of(path) == 0
     reader = ChainReader(path, start_of_last_file(path))
     last = reader.last()
+    if ended_slot is not None and reader.torn is not None and (last is None or last.body.get("slot") != ended_slot):
+        raise StateUnusable(
+            f"{path}: the line of slot {ended_slot} is damaged: it was whole when the last run ended. Nothing was "
+            "changed. Restore the file from a backup, or archive or empty it to begin a new chain of lines"
+        )
     audit = open_to_continue(path, reader, synced=synced, bytes_max=bytes_max)
     segment = reader.torn
     if begin_file and segment is None and audit.has_file:

@@ -162,6 +162,24 @@ def test_a_torn_audit_line_is_kept_and_named_by_the_next_file(tmp_path: Path) ->
     assert len(stage.lines()) == 1
 
 
+def test_an_audit_line_that_was_whole_when_the_run_ended_is_not_taken_for_a_torn_one(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    stage.play(2)
+    flipped = bytearray(stage.audit_file.read_bytes())
+    flipped[-1000] ^= 1
+    stage.audit_file.write_bytes(flipped)
+    before = _contents(stage.data), _contents(stage.audit_file.parent)
+
+    error = stage.refused()
+
+    assert error.exit_code == ExitCode.DATA
+    assert "is damaged: it was whole" in str(error)
+    assert _contents(stage.data) == before[0]
+    assert {name: data for name, data in _contents(stage.audit_file.parent).items() if "live_" not in name} == {
+        name: data for name, data in before[1].items() if "live_" not in name
+    }
+
+
 def test_an_emptied_audit_file_begins_a_new_chain_and_says_so(tmp_path: Path) -> None:
     stage = set_stage(tmp_path)
     stage.play(2)
