@@ -94,8 +94,15 @@ def _put(path: Path, content: bytes | None) -> None:
 
 
 def _put_right(world: World, path: Path, before: bytes, harmed: bytes | None) -> None:
-    """Turn the bit back where it is now: the file may have grown or got a number meanwhile."""
+    """
+    Turn the bit back where it is now: the file may have grown or got a number meanwhile.
+
+    A last line that a crash had cut off is torn with or without it: the next file names it as it is.
+    """
     if harmed is None:
+        return
+    if path.suffix == ".jsonl" and before[:-1].rpartition(b"\n")[0] == harmed[:-1].rpartition(b"\n")[0]:
+        world.reached["damage to a last line that was kept as torn"] += 1
         return
     for candidate in (path, *sorted(path.parent.glob(f"{path.stem}.*.jsonl"))):
         if candidate.exists() and (content := candidate.read_bytes()).startswith(harmed):
