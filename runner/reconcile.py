@@ -145,10 +145,12 @@ class Reconciler:
         state = self._book.ledger.open_orders.get(key)
         if state is None or not state.is_unknown:
             return
-        if listed is None:
-            self._outcome(key, Outcome.ABSENT, None)
-        else:
+        if listed is not None:
             self._accept(state, listed)
+        elif state.filled_size > 0:
+            self._outcome(key, Outcome.ACCEPTED, state.order_id)  # it filled, and is open no longer
+        else:
+            self._outcome(key, Outcome.ABSENT, None)
 
     def _accept(self, state: OrderState, report: OrderReport) -> bool:
         """Take an UNKNOWN order for found, if it is what we meant; one that is not stays unknown, and is reported."""

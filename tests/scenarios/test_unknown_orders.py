@@ -1,11 +1,13 @@
 """An order whose answer was lost: UNKNOWN until there is evidence, never sent twice (L3, L4)."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 from core.model.orders import Fill, Liquidity, Order, OrderId, Purpose, Side
 from core.ports import Broker, Clock
+from tests.fakes.faulty_broker import FaultyBroker
 from tests.scenarios.stage import ETH, MONDAY, fills, orders, set_stage, with_faults
 
 
@@ -90,6 +92,32 @@ def test_one_that_no_look_finds_is_not_called_absent_while_the_open_orders_list_
     assert orders(lines)[-1]["outcome"] == "UNKNOWN"
     assert resolved == [{"client_order_id": guards[0].client_order_id, "outcome": "ACCEPTED"}]
     assert len(guards) == 1
+
+
+def test_one_whose_fill_comes_after_the_last_look_that_found_nothing_is_not_called_absent(tmp_path: Path) -> None:
+    """The look and the fills are two questions of one cycle: in between the exchange may begin to tell."""
+    stage = set_stage(tmp_path, {"policy.execution.taker_fallback": False})
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+    stage.market.move(ETH, -0.3, at_minute=2.02)
+    stage.clock.at(1.0, lambda: setattr(made[0], "before_submit", _hide_from_looks(made[0])))
+    stage.clock.at(1.6, lambda: setattr(made[0], "lose_answers", 1))
+    stage.clock.at(1.6, lambda: setattr(made[0], "fills_late_seconds", 150))  # first listed in the cycle of 10:05
+
+    lines = stage.play(7)
+
+    (fill,) = fills(lines, "BUY")
+    resolved = [item for line in lines for item in line["reconcile"].get("resolved", [])]
+    assert resolved == [{"client_order_id": fill["client_order_id"], "outcome": "ACCEPTED"}]
+    assert stage.alerts("absent_order_filled") == []
+
+
+def _hide_from_looks(broker: FaultyBroker) -> Callable[[Order], None]:
+    def hide(order: Order) -> None:
+        if order.purpose is Purpose.ENTRY:
+            broker.lost_to_looks.append(order.client_order_id)
+
+    return hide
 
 
 def test_a_question_that_failed_is_no_look_that_found_nothing(tmp_path: Path) -> None:
