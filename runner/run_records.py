@@ -26,6 +26,7 @@ from runner.options import ROOT, RunOptions
 from runner.records.chain import Place, Record
 from runner.recovery import Finding, events_after
 from runner.schedule import MinuteGrid, Tick
+from runner.tape.recorder import Recorder
 from runner.terminal import say
 from runner.venues.outside import Opening, Outside
 
@@ -214,15 +215,16 @@ def _account_note(ledger: Ledger) -> str:
     return f"{ledger.account}: {cash}, {len(ledger.lots)} open positions"
 
 
-def save_snapshot(store: StateStore, book: Bookkeeper, journal: RecordFile, audit: RecordFile) -> None:
+def save_snapshot(store: StateStore, book: Bookkeeper, journal: RecordFile, audit: RecordFile, tape: Recorder) -> None:
     """
-    Read back what was written since the last time, then replace the snapshot.
+    Read back what was written since the last time, sync the tape, then replace the snapshot.
 
     Raises:
         RecordNotDurable: It could not be written; DiskFailed when the disk does not hold what was written.
     """
     audit.read_back()
     journal.read_back()
+    tape.sync()
     store.save(book.ledger, journal.synced_place())
 
 

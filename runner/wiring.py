@@ -374,7 +374,7 @@ def _desk(
             tape=tape,
             notifier=LogNotifier(start.log, settings.app.alerts.dedupe_seconds),
             log=start.log,
-            save_snapshot=lambda: save_snapshot(store, book, recovered.journal, opened.audit),
+            save_snapshot=lambda: save_snapshot(store, book, recovered.journal, opened.audit, tape),
             is_virtual=world.is_virtual,
             ends_at=world.ends_at,
             owner_shares_account=world.owner_shares_account,

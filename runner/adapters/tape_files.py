@@ -5,7 +5,7 @@ old.
 A file is a first line of text and then frames: kind, slot, lengths and checksum, then the record, deflated by itself.
 Damage costs what follows it in its file, which is never more than a day. Each run begins a file of its own, and each
 file begins with a header from which its cycles can be decided again. Nothing is synced per cycle: journal and audit are
-the truth, and what of the tape a power cut takes is known from them.
+the truth. It is synced with each snapshot and at its end, so a power cut takes the facts of the cycles since then.
 """
 
 import logging
@@ -77,6 +77,8 @@ class TapeFiles:
             self._drop_old(names, at)
             self._path = self._folder / f"{number:06d}-{at:%Y%m%d}.tape"
             self._descriptor = durable_files.create_to_append(self._path)
+            if self._synced:
+                durable_files.sync_directory(self._folder)
         except OSError as error:
             raise RecordNotDurable(f"{self._folder}: the tape's next file cannot be made: {error}") from error
         self._size = 0
@@ -95,9 +97,9 @@ class TapeFiles:
         """
         self._append(self._frame(kind, slot, record))
 
-    def close(self) -> None:
+    def sync(self) -> None:
         """
-        Sync the file and end it.
+        Return when a power cut takes nothing of what was written so far.
 
         Raises:
             RecordNotDurable
@@ -107,6 +109,16 @@ class TapeFiles:
                 durable_files.sync(self._descriptor)
         except OSError as error:
             raise durable_files.not_durable(f"{self._path}: the tape cannot be synced", error) from error
+
+    def close(self) -> None:
+        """
+        Sync the file and end it.
+
+        Raises:
+            RecordNotDurable
+        """
+        try:
+            self.sync()
         finally:
             self.drop()
 

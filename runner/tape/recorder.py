@@ -35,6 +35,8 @@ class TapeSink(Protocol):
 
     def write(self, kind: bytes, slot: int, record: bytes) -> None: ...
 
+    def sync(self) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -182,6 +184,15 @@ class Recorder:
         if self._lines:
             self._write(Frame.PART)
         self._asks = 0
+
+    def sync(self) -> None:
+        """
+        Return when what was handed on so far is on the disk.
+
+        Raises:
+            RecordNotDurable
+        """
+        self._sink.sync()
 
     def close(self) -> None:
         """

@@ -58,6 +58,8 @@ class Sink:
     def write(self, kind: bytes, slot: int, record: bytes) -> None:
         self.frames.append((kind, slot, record.decode()))
 
+    def sync(self) -> None: ...
+
     def close(self) -> None:
         self.closed = True
 

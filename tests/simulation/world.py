@@ -171,10 +171,12 @@ class World:
             self.clear_up_after_crash()
         except TraderError as error:
             self._note_end(error)
+            self._note_cut_run()
             self.disk.end_process()
             self.pause = PAUSE
         except PlantedDefect:  # not in a stage, which notes it in its line: it ends the process, with a traceback
             self.reached["defect in a start" if self.is_starting else "defect while the line was being made"] += 1
+            self._note_cut_run()
             self.disk.end_process()
             self.pause = PAUSE
         else:
@@ -192,6 +194,9 @@ class World:
         if isinstance(error, ConfigError) and not self.reached["config: broken"]:
             self.problems.append(f"config_refused: {error}")
 
+    def _note_cut_run(self) -> None:
+        self.cut_runs |= dict.fromkeys(line["run_id"] for line in lines_of(self.desk)[-1:])
+
     def clear_up_after_crash(self, *, reads_lines: bool = True) -> None:
         """Leave what the crash leaves; `reads_lines` False: the records are damaged, and the start wrote nothing."""
         self.desk.crashes += 1
@@ -199,7 +204,7 @@ class World:
         if crash is None:
             raise AssertionError("a crash that nobody ordered")
         if reads_lines:
-            self.cut_runs |= dict.fromkeys(line["run_id"] for line in lines_of(self.desk)[-1:])
+            self._note_cut_run()
         if crash.is_power:
             self.runs_without_tape |= self.cut_runs
             left = self.disk.power_loss(random.Random(crash.salt))  # noqa: S311 - a simulation

@@ -11,6 +11,7 @@ import pytest
 from core.errors import DiskFailed, RecordNotDurable
 from core.settings import TapeSection
 from runner.adapters.tape_files import TapeFileReader, TapeFiles
+from tests.fakes.disk import Disk
 from tests.fakes.failing_os import FailingOs
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)
@@ -79,3 +80,18 @@ def test_a_file_that_begins_as_something_else_is_not_only_cut(tmp_path: Path) ->
     reader = TapeFileReader(path)
 
     assert (list(reader), reader.is_torn, reader.problem != "") == ([], False, True)
+
+
+def test_a_power_loss_takes_nothing_that_was_written_before_the_last_sync(tmp_path: Path) -> None:
+    with Disk(tmp_path).installed() as disk:
+        files = begun(tmp_path)
+        files.write(b"C", 1, b"record")
+        files.sync()
+        files.write(b"C", 2, b"another")
+
+        kept = disk.on_disk()["000001-20260105.tape"]
+
+        assert kept.count(b"C\x01") == 1
+        assert b"C\x02" not in kept
+        files.close()
+        assert disk.on_disk()["000001-20260105.tape"].count(b"C\x02") == 1
