@@ -6,7 +6,7 @@ Nothing here believes the program. Each finding is a code and a sentence; an emp
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, localcontext
 from typing import Any
 
@@ -21,6 +21,7 @@ from tests.independent_checker.check import LineSchema
 from tests.independent_checker.record_lines import segments_of
 from tests.loopback.exchange_books import EXACT, OWNER, ZERO
 from tests.loopback.live_desk import CAPITAL, LiveDesk
+from tests.loopback.witness import Naked
 
 UNAWARE_MINUTES_MAX = 8
 """A storm lasts five minutes at most; while nothing can be read, nothing can be known."""
@@ -50,7 +51,7 @@ def violations(desk: LiveDesk, schema: LineSchema | None = None) -> list[str]:
         *_audit(desk, schema),
         *_resolutions_told(desk),
         *_silent_nakedness(desk),
-        *_lasting_nakedness(desk),
+        *lasting_nakedness(desk.witness.seen.naked, lines_of(desk)),
         *late,
     ]
 
@@ -231,14 +232,37 @@ def _silent_nakedness(desk: LiveDesk) -> Iterator[str]:
             yield f"silently_naked: {naked} and its line says nothing of it"
 
 
-def _lasting_nakedness(desk: LiveDesk) -> Iterator[str]:
-    """What the bot could not know, it must have found out a few minutes later."""
+def lasting_nakedness(found: Sequence[Naked], lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """
+    What the bot could not know, it must have found out a few minutes later; those in which it saw nothing do not count.
+
+    Coins that it is selling meanwhile, and says so, are no such thing: each attempt is a minute's news, and so is what
+    becomes of the guard that bridges the wait for the next one.
+    """
+    by_slot = {line["slot"]: line for line in lines}
     seen = {
-        (naked.slot, naked.base) for naked in desk.witness.seen.naked if naked.why in ("unseen", "believed guarded")
+        (naked.slot, naked.base)
+        for naked in found
+        if naked.why in ("unseen", "believed guarded") and not _is_being_sold(by_slot.get(naked.slot), naked)
     }
+    spans: dict[str, tuple[int, int, int]] = {}
     for slot, base in sorted(seen):
-        if all((slot + later, base) in seen for later in range(UNAWARE_MINUTES_MAX + 1)):
-            yield f"unaware: {base} is unguarded since slot {slot}, {UNAWARE_MINUTES_MAX} minutes later nobody knows"
+        first, last, minutes = spans.get(base, (slot, slot, 0))
+        first, minutes = (first, minutes) if last >= slot - 1 else (slot, 0)
+        line = by_slot.get(slot)
+        minutes += line is None or line["no_trade_reason"] != "broker_unavailable"
+        spans[base] = first, slot, minutes
+        if minutes == UNAWARE_MINUTES_MAX + 1:
+            yield f"unaware: {base} is unguarded since slot {first}, {slot - first} minutes later nobody knows"
+
+
+def _is_being_sold(line: Mapping[str, Any] | None, naked: Naked) -> bool:
+    """Tell whether a line has a sale tried for as much as nothing guards; that one is due would not do."""
+    if line is None or line["portfolio"] is None:
+        return False
+    tried = {item["lot"] for item in (line["execution"] or {}).get("orders", []) if item["purpose"] == "exit"}
+    lots = (item for item in line["portfolio"]["positions"] if item["product"].partition("-")[0] == naked.base)
+    return sum((Decimal(item["quantity"]) for item in lots if item["lot"] in tried), ZERO) >= naked.quantity
 
 
 def _owns_up(line: Mapping[str, Any], base: str) -> bool:
