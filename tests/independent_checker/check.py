@@ -156,12 +156,14 @@ class _Pass:
         alive.sort(key=lambda item: (item.size - item.filled) * Decimal(item.order["limit_price"]))
         alive.sort(key=lambda item: item.at, reverse=True)
         if (reconcile or {}).get("unknown_orders"):
-            alive.sort(key=lambda item: item.outcome != "UNKNOWN")
+            alive.sort(key=lambda item: item.outcome not in (None, "UNKNOWN"))
         if reconcile is not None:
             sells = sum(item["guards"] for item in body["protection"] or ()) + self._open_exits(body)
             self.resting = alive[: max(reconcile.get("open_orders", 0) - sells, 0)]
         elif (body["metrics"] or {}).get("trader_pending_orders") == 0:
             self.resting = []  # seen to be over although the account could not be read as a whole
+        else:
+            self.resting = alive  # the line of a cut-off cycle does not tell
 
     def _open_exits(self, body: dict[str, Any]) -> int:
         """

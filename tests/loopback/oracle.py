@@ -198,7 +198,8 @@ def _settled(desk: LiveDesk) -> Iterator[str]:
 def _audit(desk: LiveDesk, schema: LineSchema | None) -> Iterator[str]:
     if not desk.audit_file.exists():
         return
-    lag = bool(desk.exchange.behaviour.lags.fills or desk.exchange.faults.counts[Fault.FILLS_MISSING])
+    counts = desk.exchange.faults.counts
+    lag = bool(desk.exchange.behaviour.lags.fills or counts[Fault.FILLS_MISSING] or counts[Fault.ACCEPTED_LATE])
     report = check(desk.audit_file, desk.config, fills_may_lag=lag, schema=schema)
     yield from (f"audit: {violation}" for violation in report.violations)
     for line in lines_of(desk):
