@@ -11,7 +11,6 @@ from decimal import Decimal, localcontext
 from typing import Any
 
 from core.model.money import plain
-from runner.adapters.simulated_coinbase.faults import Fault
 from runner.adapters.simulated_coinbase.order_rows import FILLS_NAMESPACE
 from runner.matching.books import Name
 from runner.matching.order_record import OrderRecord
@@ -198,8 +197,8 @@ def _settled(desk: LiveDesk) -> Iterator[str]:
 def _audit(desk: LiveDesk, schema: LineSchema | None) -> Iterator[str]:
     if not desk.audit_file.exists():
         return
-    counts = desk.exchange.faults.counts
-    lag = bool(desk.exchange.behaviour.lags.fills or counts[Fault.FILLS_MISSING] or counts[Fault.ACCEPTED_LATE])
+    # With any fault the answer to an exit may be lost, and its fill told later than what was bought in its line.
+    lag = bool(desk.exchange.behaviour.lags.fills) or desk.exchange.faults.counts.total() > 0
     report = check(desk.audit_file, desk.config, fills_may_lag=lag, schema=schema)
     yield from (f"audit: {violation}" for violation in report.violations)
     for line in lines_of(desk):
@@ -238,13 +237,15 @@ def lasting_nakedness(found: Sequence[Naked], lines: Sequence[Mapping[str, Any]]
     What the bot could not know, it must have found out a few minutes later; those in which it saw nothing do not count.
 
     Coins that it is selling meanwhile, and says so, are no such thing: each attempt is a minute's news, and so is what
-    becomes of the guard that bridges the wait for the next one.
+    becomes of the guard that bridges the wait for the next one. It can do no more where that guard is accepted and
+    failed at once in each minute.
     """
     by_slot = {line["slot"]: line for line in lines}
     seen = {
         (naked.slot, naked.base)
         for naked in found
-        if naked.why in ("unseen", "believed guarded") and not _is_being_sold(by_slot.get(naked.slot), naked)
+        if (naked.why in ("unseen", "believed guarded") and not _is_being_sold(by_slot.get(naked.slot), naked))
+        or (naked.why == "failed at once" and not _is_leaving(by_slot.get(naked.slot), naked.base))
     }
     spans: dict[str, tuple[int, int, int]] = {}
     for slot, base in sorted(seen):
@@ -267,6 +268,12 @@ def _is_being_sold(line: Mapping[str, Any] | None, naked: Naked) -> bool:
 
 
 def _owns_up(line: Mapping[str, Any], base: str) -> bool:
+    return _is_leaving(line, base) or line["unprotected_seconds"] > 0 or "unprotected" in line["alerts"]
+
+
+def _is_leaving(line: Mapping[str, Any] | None, base: str) -> bool:
+    """Tell whether a line says that a lot of a coin is being sold."""
+    if line is None:
+        return False
     lots = {item["lot"] for item in line["portfolio"]["positions"] if item["product"].partition("-")[0] == base}
-    is_leaving = any(item["lot"] in lots for item in line["exits"] or [])
-    return is_leaving or line["unprotected_seconds"] > 0 or "unprotected" in line["alerts"]
+    return any(item["lot"] in lots for item in line["exits"] or [])

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from core.model.market import ProductId
-from core.model.orders import Side
+from core.model.orders import OrderStatus, Side
 from runner.adapters.simulated_coinbase.answers import Answer
 from runner.adapters.simulated_coinbase.exchange import SimulatedCoinbase
 from runner.adapters.simulated_coinbase.routes import Endpoint, route
@@ -34,7 +34,8 @@ class Naked:
     Coins of the bot that no order of its guarded or sold at the end of a minute.
 
     `why`: `commanded` when a kill file of that minute said cancel-all; `unseen` when the bot had no way to know of them
-    yet; `believed guarded` when it had been told of a guard that is gone since; else `known`.
+    yet; `believed guarded` when it had been told of a guard that is gone since; `failed at once` when it was told so in
+    this very minute of each such guard, and the exchange has failed it (the next minute counts anew); else `known`.
     """
 
     slot: int
@@ -240,13 +241,14 @@ class Witness:
         is_bared = self._bared_in == before
         for base, held in list(self.books.bot.flows.items()):
             if base != "USD" and held > 0:
-                self._judge_cover(base, held, slot, is_bared=is_bared)
+                self._judge_cover(base, held, slot, None if is_bared else before)
         if self._kill_seen_in is not None and self._kill_seen_in < before and self._is_calm():
             self._judge_kill()
         self._kill_seen_in = (self._kill_seen_in or minute) if self._kill_file.exists() else None
         self._faults_so_far = self.exchange.faults.counts.total()
 
-    def _judge_cover(self, base: str, held: Decimal, slot: int, *, is_bared: bool) -> None:
+    def _judge_cover(self, base: str, held: Decimal, slot: int, since: datetime | None) -> None:
+        """Judge a coin for the minute that began at `since`; None: in it a kill file bared everything."""
         offered = self._offered(base)
         price = self._price(base) or self.books.cost[base] / held
         naked = held - offered - self.journal.dust(base, self._limits.dust / price)  # no order for dust is ever taken
@@ -254,13 +256,26 @@ class Witness:
             return
         unbooked = held - self.journal.coins.get(base, ZERO)
         believed = sum((item.may_sell for item in self.journal.alive.values() if item.base == base), ZERO) - offered
-        if is_bared:
+        if since is None:
             why = "commanded"
         elif (naked - unbooked) * price <= self._limits.dust:
             why = "unseen"
+        elif (naked - unbooked - believed) * price > self._limits.dust:
+            why = "known"
         else:
-            why = "believed guarded" if (naked - unbooked - believed) * price <= self._limits.dust else "known"
+            is_new = (believed - self._failed(base, since)) * price <= self._limits.dust
+            why = "failed at once" if is_new else "believed guarded"
         self.seen.naked.append(Naked(slot=slot, base=base, quantity=naked, value=naked * price, why=why))
+
+    def _failed(self, base: str, since: datetime) -> Decimal:
+        """Return how much the bot believes to be offered by orders that came after `since`, and which have failed."""
+        failed = {
+            self.exchange.client_order_id_of(record)
+            for record in self.exchange.orders()
+            if record.status is OrderStatus.FAILED and record.created_at >= since
+        }
+        alive = self.journal.alive
+        return sum((item.may_sell for name, item in alive.items() if item.base == base and name in failed), ZERO)
 
     def _is_calm(self) -> bool:
         return self.exchange.faults.counts.total() == self._faults_so_far
