@@ -136,7 +136,8 @@ class _Pass:
         before = self.equity if self.lines_without_equity < EQUITY_KEPT_LINES else None
         if after is None:
             self.lines_without_equity += 1
-            return before
+            # Whether quotes came back in a cycle that was cut off, its line cannot tell: the caps hold by the last one.
+            return self.equity if body["no_trade_reason"] == "interrupted" else before
         self.equity, self.lines_without_equity = after, 0
         after += sum(Decimal(fill["fee"]) for fill in listed(body, "execution", "fills"))
         return after if before is None else max(before, after)

@@ -281,6 +281,25 @@ def test_a_run_that_passed_a_limit_is_named(name: str, morning: Lines, tmp_path:
     assert name.partition(" (")[0] in codes_of(sealed(morning, tmp_path / "audit.jsonl"), config)
 
 
+@pytest.mark.parametrize("is_cut_off", [False, True])
+def test_a_purchase_needs_an_equity_that_was_known_but_a_cut_off_line_cannot_tell(
+    morning: Lines, tmp_path: Path, is_cut_off: bool
+) -> None:
+    lines = copy.deepcopy(morning)
+    places = [place for place, line in enumerate(lines) if any(f["side"] == "BUY" for f in line["execution"]["fills"])]
+    place = next(place for place in places if place > 7)
+    for line in lines[place - 6 : place + 1]:
+        changed(line["portfolio"], equity=None)
+    if is_cut_off:
+        error = {"type": "Interrupted", "message": "the process ended inside this cycle"}
+        changed(lines[place], status="ERROR", no_trade_reason="interrupted", error=error)
+
+    codes = codes_of(sealed(lines, tmp_path / "audit.jsonl"))
+
+    assert "schema" not in codes
+    assert ("equity_unknown" in codes) is not is_cut_off
+
+
 def test_entries_of_one_product_keep_their_distance(morning: Lines, tmp_path: Path) -> None:
     """A purchase that is repeated under new names, two hours of slots later squeezed to the next minute."""
     lines = copy.deepcopy(morning)
