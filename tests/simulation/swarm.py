@@ -179,15 +179,24 @@ def _outages(draw: random.Random, minutes: int) -> Iterator[Disturbance]:
 
 
 def _no_guards(draw: random.Random, minutes: int) -> Iterator[Disturbance]:
-    """For a while every order fails after it was accepted: what was bought just before cannot be guarded."""
-    for begin, end in _times(draw, minutes, 200.0, (6.0, 15.0)):
-        yield _fault(draw, (begin, end), Fault.FAILED_LATER, 1.0)
+    """For a while every order fails after it was accepted, or most are refused: what was bought cannot be guarded."""
+    for begin, end in _times(draw, minutes, 200.0, (6.0, 30.0)):
+        if draw.random() < 0.5:
+            yield _fault(draw, (begin, end), Fault.FAILED_LATER, 1.0)
+        else:
+            yield _fault(draw, (begin, end), Fault.POST_ONLY_REJECT, 0.9)
+
+
+def _slow_quotes(draw: random.Random, minutes: int) -> Iterator[Disturbance]:
+    """For a while each look at the quotes takes so long that the cycle's time is up."""
+    for begin, end in _times(draw, minutes, 200.0, (3.0, 10.0)):
+        yield _fault(draw, (begin, end), Fault.LATE_ANSWER, 1.0, Endpoint.BEST_BID_ASK.value)
 
 
 def _lies(draw: random.Random, minutes: int) -> Iterator[Disturbance]:
     minute = draw.uniform(0.3, 0.95) * minutes
     fault = draw.choice(list(LIES))
-    yield _fault(draw, (round(minute, 3), round(minute + 20.0, 3)), fault, 0.3)
+    yield _fault(draw, (round(minute, 3), round(minute + 60.0, 3)), fault, 0.6)
 
 
 def _products(draw: random.Random, minutes: int) -> Iterator[Disturbance]:
@@ -306,6 +315,7 @@ _KINDS: tuple[tuple[float, Callable[[random.Random, int], Iterator[Disturbance]]
     (0.4, _storms),
     (0.3, _outages),
     (0.2, _no_guards),
+    (0.15, _slow_quotes),
     (0.1, _lies),
     (0.45, _products),
     (0.3, _echoes),
