@@ -6,6 +6,7 @@ the same sender as all orders, so also behind the same kill switch (L5). What ca
 """
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from core.exits import ExitDue
 from core.model.orders import ClientOrderId, LotId, OrderStatus, Outcome
@@ -28,6 +29,15 @@ LEAVING_CYCLES_MAX = 3
 """So long a lot that is due gets no further guard while one of its own is being cancelled."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trial:
+    """A guard that was accepted in a slot, and `refused_in`, what it puts an end to when it is there a cycle later."""
+
+    key: ClientOrderId
+    slot: int
+    refused_in: tuple[int, ...]
+
+
 class Protector:
     """Keep the guards of all lots equal to the lots."""
 
@@ -38,6 +48,8 @@ class Protector:
         self._why: dict[LotId, str] = {}
         self._refused_in: dict[LotId, tuple[int, ...]] = {}
         self._leaves_since: dict[LotId, int] = {}
+        self._on_trial: dict[LotId, _Trial] = {}
+        self._doubted: dict[LotId, None] = {}
 
     @property
     def has_due(self) -> bool:
@@ -49,9 +61,10 @@ class Protector:
         return due
 
     def why_unguarded(self, lot: Lot) -> str | None:
-        """Say why a lot is not guarded, as far as the last attempt told; None when it is."""
+        """Say why a lot is not guarded, or may not be for long, as far as the last attempt told; None when it is."""
         if is_covered(self._book.ledger, lot):
-            return None
+            is_doubted = lot.lot_id in self._doubted
+            return "the guard before failed after it was accepted, and so may this one" if is_doubted else None
         if self._sender.is_killed():
             return "the kill switch is on"
         return self._why.get(lot.lot_id, "its guard is not known to be at the exchange")
@@ -64,6 +77,7 @@ class Protector:
         selling, but the run may end before it. Such a lot does not become due once more.
         """
         for lot in tuple(self._book.ledger.lots.values()):
+            self._end_trial(lot, cycle)
             if not self._is_due(lot) and not self._sender.is_killed():
                 self._protect_lot(lot, planning, cycle)
         self._due = [due for due in self._due if due.lot_id not in being_sold]
@@ -71,6 +85,8 @@ class Protector:
         self._why = {lot_id: why for lot_id, why in self._why.items() if lot_id in lots}
         self._refused_in = {lot_id: slots for lot_id, slots in self._refused_in.items() if lot_id in lots}
         self._leaves_since = {lot_id: slot for lot_id, slot in self._leaves_since.items() if lot_id in lots}
+        self._on_trial = {lot_id: trial for lot_id, trial in self._on_trial.items() if lot_id in lots}
+        self._doubted = {lot_id: None for lot_id in self._doubted if lot_id in lots}
 
     def _protect_lot(self, lot: Lot, planning: Planning, cycle: Cycle) -> None:
         self._why.pop(lot.lot_id, None)
@@ -115,7 +131,7 @@ class Protector:
             limit = f"guard at {planned.order.stop_price} and {planned.order.limit_price}"
             self._due.append(ExitDue(lot_id=lot.lot_id, reason=reached, observed=answer.reason, limit=limit))
         elif is_rejected and not is_market_closed(answer.reason):
-            self._count_refusal(lot, answer.reason, cycle)
+            self._count_refusal(lot, answer.reason, cycle.tick.slot)
         what = "refused before sending" if answer.outcome is None else answer.outcome.value
         self._why[lot.lot_id] = f"{planned.order.order_type.value} {what}: {answer.reason}"
         return False
@@ -145,22 +161,43 @@ class Protector:
     def _look_at_accepted(self, key: ClientOrderId, lot: Lot, cycle: Cycle) -> None:
         """Accepted is not yet resting: a guard that has FAILED since was refused after all, and is tried again."""
         self._sender.settle([key])
-        state = self._book.ledger.closed_orders.get(key)
-        if state is not None and state.status is OrderStatus.FAILED:
-            self._count_refusal(lot, OrderStatus.FAILED.value, cycle)
+        if self._has_failed(key):
+            self._count_refusal(lot, OrderStatus.FAILED.value, cycle.tick.slot)
         else:
-            self._refused_in.pop(lot.lot_id, None)
+            before = self._on_trial.get(lot.lot_id)
+            refused_in = (*(before.refused_in if before else ()), *self._refused_in.pop(lot.lot_id, ()))
+            self._on_trial[lot.lot_id] = _Trial(key=key, slot=cycle.tick.slot, refused_in=refused_in)
+
+    def _end_trial(self, lot: Lot, cycle: Cycle) -> None:
+        """
+        Judge a guard in the cycle after its own: until then it may fail unseen, and the lot be naked for a minute.
+
+        One that failed was refused in its own cycle; one that did not ends the count of those that were.
+        """
+        trial = self._on_trial.get(lot.lot_id)
+        if trial is None or trial.slot >= cycle.tick.slot or cycle.reconciled is None:
+            return
+        del self._on_trial[lot.lot_id]
+        self._doubted.pop(lot.lot_id, None)
+        if self._has_failed(trial.key):
+            self._doubted[lot.lot_id] = None
+            self._refused_in[lot.lot_id] = (*trial.refused_in, *self._refused_in.get(lot.lot_id, ()))
+            self._count_refusal(lot, OrderStatus.FAILED.value, trial.slot)
+
+    def _has_failed(self, key: ClientOrderId) -> bool:
+        state = self._book.ledger.closed_orders.get(key)
+        return state is not None and state.status is OrderStatus.FAILED
 
     def _was_refused_before(self, lot: Lot, cycle: Cycle) -> bool:
         """Tell whether the venue refused a guard of this lot in an earlier cycle, and none since."""
         slots = self._refused_in.get(lot.lot_id, ())
         return bool(slots) and slots[-1] < cycle.tick.slot and not is_covered(self._book.ledger, lot)
 
-    def _count_refusal(self, lot: Lot, why: str, cycle: Cycle) -> None:
+    def _count_refusal(self, lot: Lot, why: str, slot: int) -> None:
         """Count the cycles whose guards the venue did not take; a lot that it takes none for is sold."""
         slots = self._refused_in.get(lot.lot_id, ())
-        if cycle.tick.slot not in slots:
-            slots = self._refused_in[lot.lot_id] = (*slots, cycle.tick.slot)
+        if slot not in slots:
+            slots = self._refused_in[lot.lot_id] = (*slots, slot)
         if len(slots) >= REFUSED_CYCLES_MAX:
             limit = f"a guard within {REFUSED_CYCLES_MAX} cycles"
             self._due.append(ExitDue(lot_id=lot.lot_id, reason=ExitReason.UNGUARDED, observed=why, limit=limit))

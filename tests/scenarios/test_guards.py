@@ -1,15 +1,17 @@
 """Never naked: every lot has an order at the exchange that guards it, or it is on its way out."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from core.errors import OrderRejected
-from core.model.orders import Order, OrderReport, OrderStatus, OrderType, Purpose
+from core.model.orders import Order, OrderId, OrderReport, OrderStatus, OrderType, Purpose
 from tests.builders import make_product
+from tests.fakes.faulty_broker import FaultyBroker
 from tests.scenarios.stage import (
     ETH,
     MONDAY,
@@ -310,6 +312,51 @@ def test_a_lot_whose_guards_fail_after_they_were_accepted_is_sold_as_well(tmp_pa
 
     assert [exit_reasons([line]) for line in lines[2:]] == [[], [], [], [], ["unguarded"], []]
     assert closings(lines) == [("exit", "unguarded")]
+
+
+def test_a_lot_whose_guards_fail_after_they_were_seen_resting_is_alerted_and_sold_as_well(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+    stage.clock.at(1.6, lambda: setattr(made[0], "restated", _failing_later(stage, made[0])))
+
+    lines = stage.play(9)
+
+    assert [exit_reasons([line]) for line in lines[2:]] == [[], [], [], [], [], ["unguarded"], []]
+    assert closings(lines) == [("exit", "unguarded")]
+    assert ["unprotected" in line["alerts"] for line in lines[:4]] == [False, False, False, True]
+    assert "failed after it was accepted" in stage.alerts("unprotected")[0]
+
+
+def test_a_guard_that_is_there_a_cycle_later_ends_the_count_of_those_that_failed(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+    for begin, end in ((1.6, 5.5), (7.5, 11.5)):  # three fail, the next rests, then itself and two more
+        stage.clock.at(begin, lambda: setattr(made[0], "restated", _failing_later(stage, made[0])))
+        stage.clock.at(end, lambda: setattr(made[0], "restated", lambda report: report))
+
+    lines = stage.play(14)
+
+    assert [len(_guards([line])) for line in lines] == [0, 0, 1, 1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0]
+    assert not fills(lines, "SELL")
+    assert lines[-1]["protection"][0]["guarded"] == lines[-1]["portfolio"]["positions"][0]["quantity"]
+
+
+def _failing_later(stage: Stage, broker: FaultyBroker) -> Callable[[OrderReport], OrderReport]:
+    """Let each guard rest for five seconds from its first look on, and then be FAILED."""
+    since: dict[OrderId, datetime] = {}
+
+    def restated(report: OrderReport) -> OrderReport:
+        now = stage.clock.now()
+        if report.order_type is not OrderType.BRACKET:
+            return report
+        if now - since.setdefault(report.order_id, now) < timedelta(seconds=5):
+            return report
+        broker.cancel([report.order_id])
+        return replace(report, status=OrderStatus.FAILED)
+
+    return restated
 
 
 def test_a_guard_that_a_closed_market_refuses_sells_nothing(tmp_path: Path) -> None:
