@@ -359,6 +359,29 @@ def _failing_later(stage: Stage, broker: FaultyBroker) -> Callable[[OrderReport]
     return restated
 
 
+def test_a_lot_whose_guards_are_shown_as_failed_only_in_the_next_minute_is_sold_as_well(tmp_path: Path) -> None:
+    stage = set_stage(tmp_path)
+    made = with_faults(stage)
+    stage.buy_one(ETH)
+    seen_first: dict[str, datetime] = {}
+
+    def fail_guards_later(report: OrderReport) -> OrderReport:
+        if report.order_type is not OrderType.BRACKET:
+            return report
+        now = stage.clock.now()
+        if now - seen_first.setdefault(report.order_id, now) < timedelta(seconds=20):
+            return report
+        made[0].cancel([report.order_id])
+        return replace(report, status=OrderStatus.FAILED)
+
+    stage.clock.at(1.6, lambda: setattr(made[0], "restated", fail_guards_later))
+
+    lines = stage.play(10)
+
+    assert [exit_reasons([line]) for line in lines[2:]] == [[], [], [], [], [], ["unguarded"], [], []]
+    assert closings(lines) == [("exit", "unguarded")]
+
+
 def test_a_guard_that_a_closed_market_refuses_sells_nothing(tmp_path: Path) -> None:
     stage = set_stage(tmp_path)
     made = with_faults(stage)
