@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from core.model.orders import Side
+from runner.adapters.simulated_coinbase.faults import Fault
 from tests.independent_checker.record_lines import segments_of
 from tests.loopback.oracle import bots_orders, lines_of, violations
 from tests.simulation.plan import CALM_MINUTES
@@ -51,6 +52,9 @@ _AFTER_LIES = (
 )
 """What cannot be settled when the exchange says that somebody else's order is ours (tests/loopback/test_live.py)."""
 
+_THE_LIE_ITSELF = (": order_id_repeated: ", "is not the exchange's id of")
+"""Both verifiers tell of an order that was given the id of one so long over that the bot no longer remembers it."""
+
 _schema = ShapeSchema()
 
 
@@ -80,8 +84,8 @@ def _is_excused(text: str, world: World) -> bool:
         return not text.startswith("audit: ") or any(code in text for code in _BY_ITS_CODE)
     if world.plan.ending == "cancel-all" and text.startswith("still_naked"):
         return True
-    lied = any(world.reached[f"fault: {name}"] for name in ("other_order", "order_altered"))
-    return lied and text.startswith(_AFTER_LIES)
+    lied = any(world.faults.counts[fault] for fault in (Fault.OTHER_ORDER, Fault.ORDER_ALTERED))
+    return lied and (text.startswith(_AFTER_LIES) or any(words in text for words in _THE_LIE_ITSELF))
 
 
 # --- records ----------------------------------------------------------------------------------------------------------
