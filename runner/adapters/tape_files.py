@@ -25,6 +25,7 @@ from runner.records import durable_files
 
 FIRST_LINE = b"247trader-v2 tape 1\n"
 FOLDER_NAME = "tape"
+FRESH_NAME = "next.new"
 RECORD_BYTES_MAX = 1 << 28
 
 _HEAD = struct.Struct("<cqII")
@@ -64,7 +65,7 @@ class TapeFiles:
 
     def begin(self, header: str, at: datetime) -> None:
         """
-        End the file before, make room, and begin the next one with its header.
+        End the file before, make room, and begin the next one: it has its name only with its header on the disk.
 
         Raises:
             RecordNotDurable
@@ -76,13 +77,17 @@ class TapeFiles:
             number = _number(names[-1]) + 1 if names else 1
             self._drop_old(names, at)
             self._path = self._folder / f"{number:06d}-{at:%Y%m%d}.tape"
-            self._descriptor = durable_files.create_to_append(self._path)
+            fresh = self._folder / FRESH_NAME
+            durable_files.remove_if_there(fresh)  # of a start that did not get any further
+            self._descriptor = durable_files.create_to_append(fresh)
+            self._size = 0
+            self._append(FIRST_LINE + self._frame(b"H", 0, header.encode("utf-8")))
+            self.sync()
+            durable_files.rename(fresh, self._path)
             if self._synced:
                 durable_files.sync_directory(self._folder)
         except OSError as error:
             raise RecordNotDurable(f"{self._folder}: the tape's next file cannot be made: {error}") from error
-        self._size = 0
-        self._append(FIRST_LINE + self._frame(b"H", 0, header.encode("utf-8")))
 
     def is_full(self, at: datetime) -> bool:
         """Tell whether a new file should begin: this one is of another day, or large."""

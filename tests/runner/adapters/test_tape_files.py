@@ -10,9 +10,10 @@ import pytest
 
 from core.errors import DiskFailed, RecordNotDurable
 from core.settings import TapeSection
-from runner.adapters.tape_files import TapeFileReader, TapeFiles
+from runner.adapters.tape_files import FIRST_LINE, FRESH_NAME, TapeFileReader, TapeFiles
 from tests.fakes.disk import Disk
 from tests.fakes.failing_os import FailingOs
+from tests.fakes.spy_os import Call
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)
 LIMITS = TapeSection(file_max_mb=32, keep_days=40, keep_mb=1000)
@@ -95,3 +96,34 @@ def test_a_power_loss_takes_nothing_that_was_written_before_the_last_sync(tmp_pa
         assert b"C\x02" not in kept
         files.close()
         assert disk.on_disk()["000001-20260105.tape"].count(b"C\x02") == 1
+
+
+def test_whenever_the_power_fails_a_file_of_the_tape_has_its_name_only_with_its_header(tmp_path: Path) -> None:
+    """Zeros or rubbish in the place of a header would count as damage, and cost what no power cut should."""
+    looked_at = 0
+
+    def look(_call: Call) -> None:
+        nonlocal looked_at
+        for state in power.power_loss_states():
+            for name, content in state.files.items():
+                if name.endswith(".tape") and content is not None:
+                    assert content[: len(FIRST_LINE) + 1] == FIRST_LINE + b"H", (state.name, name)
+                    looked_at += 1
+
+    with Disk(tmp_path).installed() as power:
+        power.on_call = look
+        files = begun(tmp_path)
+        files.write(b"C", 1, b"record")
+        files.begin("another header", AT)
+        files.close()
+
+    assert looked_at
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["000001-20260105.tape", "000002-20260105.tape"]
+
+
+def test_what_a_start_left_of_a_file_that_it_could_not_begin_is_gone_with_the_next(tmp_path: Path) -> None:
+    (tmp_path / FRESH_NAME).write_bytes(b"rubbish")
+
+    begun(tmp_path).close()
+
+    assert [path.name for path in tmp_path.iterdir()] == ["000001-20260105.tape"]
