@@ -1,6 +1,7 @@
 """The tape, seen from outside: what a cycle was told is there before its order leaves, and before its line."""
 
 import hashlib
+import json
 import shutil
 from collections.abc import Mapping
 from datetime import timedelta
@@ -72,11 +73,18 @@ def test_a_line_names_the_record_that_was_written_before_it(stage: Stage, monkey
 
 
 def digest_of_the_last_cycle(found: list[TapeFrame]) -> str:
-    """Compute it anew: of all parts of the record, and of the header before the first one."""
+    """Compute it anew: of all parts of the record, and of the header before the first one, but for the run's end."""
     assert found[-1].kind == Frame.CYCLE
     ends = [number for number, frame in enumerate(found) if frame.kind == Frame.CYCLE]
     parts = found[ends[-2] + 1 :] if len(ends) > 1 else found
-    return hashlib.sha256("".join(frame.text or "" for frame in parts).encode()).hexdigest()[:DIGEST_DIGITS]
+    texts = [_without_the_end(frame) if frame.kind == Frame.HEADER else frame.text or "" for frame in parts]
+    return hashlib.sha256("".join(texts).encode()).hexdigest()[:DIGEST_DIGITS]
+
+
+def _without_the_end(header: TapeFrame) -> str:
+    body = json.loads(header.text or "")
+    del body["cycles"], body["ends_at"]
+    return json.dumps(body)
 
 
 def test_only_files_that_are_older_than_the_settings_say_are_dropped(stage: Stage) -> None:
