@@ -52,8 +52,12 @@ class Caps:
     limits: Limits
     entries: list[Entry] = field(default_factory=list)
 
-    def problems(self, now: Moment, closes: Sequence[Close]) -> list[Problem]:
-        """Return what is wrong with the BUY orders of a line; notes its entries."""
+    def problems(self, now: Moment, known: Sequence[Sequence[Close]]) -> list[Problem]:
+        """
+        Return what is wrong with the BUY orders of a line; notes its entries.
+
+        `known`: the closes, oldest first, that may have been known when it bought; wrong is what is so with all.
+        """
         found: list[Problem] = []
         opened: list[str] = []
         for place, ordered in enumerate(now.buys):
@@ -61,7 +65,7 @@ class Caps:
             found += self._size_problems(ordered, now, place)
             if any(entry.lot == order["lot"] and entry.at == now.at for entry in self.entries):
                 continue  # the second leg of an entry counts once
-            found += self._pace_problems(order["product"], now, closes)
+            found += self._pace_problems(order["product"], now, known)
             self.entries.append(Entry(now.at, order["product"], order["lot"]))
             if order["lot"] not in now.lots:
                 opened.append(order["lot"])
@@ -114,7 +118,7 @@ class Caps:
 
     # --- pace -----------------------------------------------------------------------------------------------------
 
-    def _pace_problems(self, product: str, now: Moment, closes: Sequence[Close]) -> list[Problem]:
+    def _pace_problems(self, product: str, now: Moment, known: Sequence[Sequence[Close]]) -> list[Problem]:
         limits, found, at = self.limits, [], now.at
         for code, key, span in (("per_hour", "max_trades_per_hour", 1), ("per_day", "max_trades_per_day", 24)):
             made = sum(1 for entry in self.entries if entry.at > at - timedelta(hours=span))
@@ -127,7 +131,8 @@ class Caps:
         ):
             if earlier and now.until - earlier[-1].at < timedelta(seconds=limits.seconds(key)):
                 found.append((code, f"{product}: {at - earlier[-1].at} after the last, {key} is {limits.risk[key]}"))
-        return found + self._cooldown_problems(product, at, closes)
+        cooldowns = [dict(self._cooldown_problems(product, at, closes)) for closes in known]
+        return found + [item for item in cooldowns[0].items() if all(item[0] in other for other in cooldowns)]
 
     def _cooldown_problems(self, product: str, at: datetime, closes: Sequence[Close]) -> list[Problem]:
         limits, found = self.limits, []

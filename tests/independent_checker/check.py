@@ -86,7 +86,7 @@ class _Pass:
         lots, cash = before_buys(self.books, flows, fills)
         closes = list(self.books.closes)
         found += self._book(body)
-        closes = closes if self.fills_may_lag else self.books.closes
+        known = [self.books.closes, closes] if self.fills_may_lag else [self.books.closes]
         buys = self._buys(body)
         before = self.resting
         self._follow_resting(body, buys)
@@ -96,7 +96,7 @@ class _Pass:
         took = (body["stage_latencies"] or {}).get("total_cycle")
         until = at + (CYCLE if took is None else timedelta(seconds=float(took)))
         now = Moment(at, until, body["regime"], self._equity(body), lots, cash, buys, resting)
-        found += self.caps.problems(now, closes)
+        found += self.caps.problems(now, known)
         found += self._overdue(body)
         return found
 
