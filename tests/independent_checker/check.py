@@ -186,7 +186,8 @@ class _Pass:
 
     def _overdue(self, body: dict[str, Any]) -> list[Problem]:
         # Exits come before the breakers are judged: in the cycle that ends a halt they still stand still.
-        before, self.state_before = self.state_before, body["trading_state"]
+        before = self.state_before
+        self.state_before = body["trading_state"] or before  # the line of a cut-off cycle has none
         if body["no_trade_reason"] in STOPPED or {before, body["trading_state"]} & {"HALTED", "CANCEL_ONLY"}:
             return []
         if body["no_trade_reason"] == "exception" and body["reconcile"] is None:
