@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +47,7 @@ class _Watcher:
 
 def on_disk(disk: Disk, pattern: str) -> list[bytes]:
     """Return what every power loss at this moment would leave of some files, in the order of their names."""
-    states = disk.power_loss_states()
-    kept = []
-    for path in sorted(disk.root.glob(pattern)):
-        now, name = path.read_bytes(), str(path.relative_to(disk.root))
-        kept.append(min(((state.files.get(name, now) or b"") for state in states), key=len, default=now))
-    return kept
+    return [content for name, content in sorted(disk.on_disk().items()) if fnmatch(name, pattern)]
 
 
 @pytest.fixture(scope="module")
