@@ -252,7 +252,7 @@ def lasting_nakedness(found: Sequence[Naked], lines: Sequence[Mapping[str, Any]]
         first, last, minutes = spans.get(base, (slot, slot, 0))
         first, minutes = (first, minutes) if last >= slot - 1 else (slot, 0)
         line = by_slot.get(slot)
-        minutes += line is None or line["no_trade_reason"] != "broker_unavailable"
+        minutes += line is not None and line["no_trade_reason"] != "broker_unavailable"
         spans[base] = first, slot, minutes
         if minutes == UNAWARE_MINUTES_MAX + 1:
             yield f"unaware: {base} is unguarded since slot {first}, {slot - first} minutes later nobody knows"

@@ -44,8 +44,10 @@ HAIL: Mapping[str, Any] = {
     "policy.risk.max_adds_per_asset_per_day": 100,
     "policy.circuit_breakers.max_consecutive_api_errors": 100,
     "policy.circuit_breakers.max_api_errors_in_window": 1000,
+    "app.loop.cycle_deadline_seconds": 20,
+    "app.loop.market_data_seconds": 5,
 }
-"""Denser still, and a bot that trades on although half of all answers to its orders are lost (swarm._hail)."""
+"""Denser still, with little time, and a bot that trades on although half of all answers to orders are lost."""
 
 CALMER: Mapping[str, Any] = {
     "signals.triggers.price_move_15m_pct": 0.6,

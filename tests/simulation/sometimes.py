@@ -22,8 +22,11 @@ STATES = (TradingState.ARMED, TradingState.REDUCE_ONLY, TradingState.HALTED)
 ENDS = ("DATA", "VENUE_UNAVAILABLE", "DISK", "IO", "ALREADY_RUNNING", "REFUSED", "CONFIG")
 """How a start is refused, or a run ends itself: every exit code but those of wrong use and of a crash of Python."""
 
-SELDOM = (Reason.DRY_RUN, Reason.WARMING_UP, Reason.NOT_PLANNABLE)
-"""Not in LIVE, not for products with a history, and for an order that fits its caps and not the venue: counted only."""
+SELDOM = (Reason.DRY_RUN, Reason.WARMING_UP, Reason.NOT_PLANNABLE, Reason.DEADLINE)
+"""
+Counted only: not in LIVE; not for products with a history; for an order that fits its caps and not the venue; and when
+the time is up between the quotes and the first entry, as without quotes nothing is proposed.
+"""
 
 _CALLS = ("open", "read", "write", "fsync", "fstat", "lstat", "close", "replace", "unlink")
 _HOW = ("process", "power")

@@ -118,9 +118,11 @@ def _losses(draw: random.Random, minutes: int) -> Iterator[Disturbance]:
 
 
 def _hail(draw: random.Random, minutes: int) -> Iterator[Disturbance]:
-    """Half of all answers to orders are lost or late, all day long."""
+    """Half of all answers to orders are lost or late, all day long; for some minutes all are late."""
     for fault in _LOSING_OR_LATE:
         yield _fault(draw, (0.0, float(minutes)), fault, draw.uniform(0.05, 0.12), *_POSTS)
+    for span in _times(draw, minutes, 100.0, (5.0, 10.0)):
+        yield _fault(draw, span, Fault.LATE_ANSWER, 1.0, *_POSTS)
 
 
 _LOSING_OR_LATE = (*(fault for fault in LOSING if fault is not Fault.LOST_BEFORE), Fault.LATE_ANSWER)
@@ -221,8 +223,10 @@ def _drifts(draw: random.Random, minutes: int) -> Iterator[Disturbance]:
 
 
 def _stops(draw: random.Random, minutes: int) -> Iterator[Disturbance]:
-    for minute, _ in _times(draw, minutes, 300.0):
-        yield Disturbance(kind="stop", minute=minute, args={"pause": draw.choice((0.0, 0.0, 1.0, 6.0))})
+    """An orderly stop, at any moment or in those seconds of a minute in which orders are followed."""
+    for minute, _ in _times(draw, minutes, 150.0):
+        moment = minute if draw.random() < 0.5 else int(minute) + round(draw.uniform(0.03, 0.2), 3)
+        yield Disturbance(kind="stop", minute=moment, args={"pause": draw.choice((0.0, 0.0, 1.0, 6.0))})
 
 
 def _crashes(draw: random.Random, minutes: int) -> Iterator[Disturbance]:
