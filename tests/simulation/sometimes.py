@@ -22,10 +22,10 @@ STATES = (TradingState.ARMED, TradingState.REDUCE_ONLY, TradingState.HALTED)
 ENDS = ("DATA", "VENUE_UNAVAILABLE", "DISK", "IO", "ALREADY_RUNNING", "REFUSED", "CONFIG")
 """How a start is refused, or a run ends itself: every exit code but those of wrong use and of a crash of Python."""
 
-SELDOM = (Reason.DRY_RUN, Reason.WARMING_UP, Reason.NOT_PLANNABLE, Reason.DEADLINE)
+SELDOM = (Reason.DRY_RUN, Reason.WARMING_UP, Reason.NOT_PLANNABLE, Reason.DEADLINE, Reason.STOPPING)
 """
 Counted only: not in LIVE; not for products with a history; for an order that fits its caps and not the venue; and when
-the time is up between the quotes and the first entry, as without quotes nothing is proposed.
+the time is up, or a stop comes, right between the quotes and the first entry.
 """
 
 _CALLS = ("open", "read", "write", "fsync", "fstat", "lstat", "close", "replace", "unlink")
