@@ -4,7 +4,7 @@ From the files of a data directory to a ledger and a journal that is ready to go
 First everything is read and judged; only then is anything written, and a second run of it finds the same.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from core.model.codec import decode_event
 from core.model.records import Event
 from runner.adapters.record_file import RecordFile, fresh_name, open_to_continue, segment_body, settle
 from runner.adapters.state_store import STATE_NAME, Snapshot, StateStore
-from runner.records.chain import SEGMENT_KIND, START, Place, Record
+from runner.records.chain import SEGMENT_KIND, START, Place
 from runner.records.durable_files import remove_if_there, size_of
 from runner.records.emergency import EMERGENCY_NAME, EmergencyFile, Left
 from runner.records.reader import ChainReader, ended_segments, missing_segment, start_of_last_file
@@ -87,17 +87,6 @@ class Found:
     store: StateStore
     emergency: EmergencyFile
     unsettled: RecordNotDurable | None
-
-
-def recover(data_dir: Path, identity: Identity, *, synced: bool = True, bytes_max: int | None = None) -> Recovered:
-    """
-    Read a data directory and open it to go on. The caller holds the instance lock.
-
-    Raises:
-        StartRefused, StateUnusable: As `read_records`.
-        RecordNotDurable: As `open_records`.
-    """
-    return open_records(read_records(data_dir, identity, synced=synced), bytes_max=bytes_max)
 
 
 def read_records(data_dir: Path, identity: Identity, *, synced: bool) -> Found:
@@ -225,16 +214,6 @@ def _put_aside(store: StateStore, snapshot: Snapshot | None, emergency: Emergenc
         store.set_damaged_aside()
     if left.records or left.unreadable_bytes:
         emergency.clear()
-
-
-def read_journal(data_dir: Path) -> Iterator[Record]:
-    """
-    Yield every record of a directory's journal that is an event, oldest first, without writing anything.
-
-    Raises:
-        StateUnusable: As `ChainReader`.
-    """
-    return (record for record in ChainReader(data_dir / JOURNAL_NAME) if record.body.get("kind") != SEGMENT_KIND)
 
 
 def events_after(data_dir: Path, seq: int, hash_start: str, known: Place = START) -> list[Event]:

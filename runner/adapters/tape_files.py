@@ -15,7 +15,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -87,7 +87,7 @@ class TapeFiles:
             if self._synced:
                 durable_files.sync_directory(self._folder)
         except OSError as error:
-            raise RecordNotDurable(f"{self._folder}: the tape's next file cannot be made: {error}") from error
+            raise durable_files.not_durable(f"{self._folder}: the tape's next file cannot be made", error) from error
 
     def is_full(self, at: datetime) -> bool:
         """Tell whether a new file should begin: this one is of another day, or large."""
@@ -139,7 +139,7 @@ class TapeFiles:
         try:
             durable_files.write_whole(self._descriptor, data)
         except OSError as error:
-            raise RecordNotDurable(f"{self._path}: the tape cannot be written: {error}") from error
+            raise durable_files.not_durable(f"{self._path}: the tape cannot be written", error) from error
         self._size += len(data)
 
     def _frame(self, kind: bytes, slot: int, record: bytes) -> bytes:
@@ -250,8 +250,3 @@ def _inflated(packed: bytes, length: int) -> str | None:
     except (zlib.error, UnicodeDecodeError):
         return None
     return text if len(text.encode("utf-8")) == length else None
-
-
-def first_day(name: str) -> datetime:
-    """Return the day in a tape file's name."""
-    return datetime.strptime(_day(name), "%Y%m%d").replace(tzinfo=UTC)

@@ -26,7 +26,7 @@ def not_durable(what: str, error: OSError, file_name: str = "") -> RecordNotDura
     if isinstance(error, SyncError):
         text = f"{what}: {error}. It is not tried again; look at the disk before you start again"
         return DiskFailed(text, file_name)
-    return RecordNotDurable(f"{what}: {error}")
+    return RecordNotDurable(f"{what}: {error}. Make room, or mend what is named; then start again")
 
 
 def open_to_append(path: Path) -> int:

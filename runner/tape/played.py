@@ -14,6 +14,9 @@ from runner.tape import text
 from runner.tape.player import Player
 from runner.tape.ports import Ports
 
+_fills_of = text.list_of(text.fill_of)
+_reports_of = text.list_of(text.report_of)
+
 
 def played(player: Player, *, venue: str, measures_memory: bool, measures_limits: bool) -> Ports:
     """Return ports that answer from the tape; the flags say which optional ones the recorded run had."""
@@ -101,11 +104,10 @@ class PlayedBroker:
         return text.report_of(json.loads(self._player.answer("n", json.dumps([key.client_order_id, key.order_id]))))
 
     def open_orders(self) -> Sequence[OrderReport]:
-        rows = json.loads(self._player.answer("l", ""))
-        return [report for row in rows if (report := text.report_of(row)) is not None]
+        return [report for report in _reports_of(self._player.answer("l", "")) if report is not None]
 
     def fills(self, since: datetime) -> Sequence[Fill]:
-        return [text.fill_of(row) for row in json.loads(self._player.answer("i", str(text.micros_of(since))))]
+        return _fills_of(self._player.answer("i", str(text.micros_of(since))))
 
     def balances(self) -> Mapping[str, Balance]:
         return text.balances_of(self._player.answer("b", ""))

@@ -52,10 +52,6 @@ def ids_text(product_ids: Sequence[ProductId]) -> str:
     return ",".join(map(str, product_ids))
 
 
-def ids_of(text: str) -> list[ProductId]:
-    return [ProductId.parse(name) for name in text.split(",")] if text else []
-
-
 # --- market -----------------------------------------------------------------------------------------------------------
 
 

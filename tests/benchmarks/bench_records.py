@@ -20,10 +20,11 @@ from core.model.records import Event
 from runner.adapters.record_file import open_to_continue
 from runner.adapters.state_store import StateStore
 from runner.records.reader import ChainReader
-from runner.recovery import Identity, recover
+from runner.recovery import Identity
 from tests.benchmarks.durability import bench_cycles
 from tests.builders import NOON
 from tests.event_builders import make_bought, make_cash_flow, make_mark, make_run, make_sold, make_tick
+from tests.recovered import recover
 
 QUIET_CYCLES = 40_000
 TRADES = 2_500

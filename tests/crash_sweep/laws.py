@@ -8,11 +8,11 @@ from core.model.codec import decode_event
 from core.model.records import CycleStarted
 from runner.adapters.state_store import StateStore
 from runner.records.chain import START
-from runner.recovery import read_journal
 from tests.crash_sweep import verified
 from tests.crash_sweep.world import World
 from tests.independent_checker.record_lines import read
 from tests.loopback.oracle import lines_of, violations
+from tests.recovered import read_journal
 
 LEFTOVERS = ("*.tmp", "*.new")
 

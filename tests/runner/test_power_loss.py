@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from core.model.codec import encode_event
-from runner.recovery import Identity, recover
+from runner.recovery import Identity
 from tests.event_builders import make_cash_flow, make_run
 from tests.fakes.disk import Disk
 from tests.fakes.spy_os import Call, Crash
+from tests.recovered import recover
 
 PAPER = Identity(mode="PAPER", account="paper", venue="simulated")
 

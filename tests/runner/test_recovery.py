@@ -12,8 +12,9 @@ from core.model.records import Event
 from runner.adapters.record_file import RecordFile
 from runner.adapters.state_store import StateStore
 from runner.records.chain import seal
-from runner.recovery import Identity, Recovered, read_journal, recover
+from runner.recovery import Identity, Recovered
 from tests.event_builders import make_bought, make_cash_flow, make_mark, make_run, make_sold, make_tick
+from tests.recovered import read_journal, recover
 
 PAPER = Identity(mode="PAPER", account="paper", venue="simulated")
 HISTORY: list[Event] = [

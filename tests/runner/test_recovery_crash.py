@@ -18,8 +18,9 @@ from core.model.codec import encode_event
 from core.model.records import Event
 from runner.adapters.state_store import StateStore
 from runner.records import durable_files
-from runner.recovery import Identity, read_journal, recover
+from runner.recovery import Identity
 from tests.event_builders import make_bought, make_cash_flow, make_mark, make_run, make_sold, make_tick
+from tests.recovered import read_journal, recover
 
 PAPER = Identity(mode="PAPER", account="paper", venue="simulated")
 BEFORE: list[Event] = [make_run(), make_cash_flow(), make_tick(1), *make_bought(), make_mark("9999.5")]

@@ -8,8 +8,8 @@ import pytest
 
 from core.errors import ExitCode
 from runner.records.reader import ChainReader
-from runner.recovery import read_journal
 from tests.independent_checker import check
+from tests.recovered import read_journal
 from tests.scenarios.stage import ETH, Line, Stage, set_stage
 
 LIMIT = 65536

@@ -127,3 +127,10 @@ def test_what_a_start_left_of_a_file_that_it_could_not_begin_is_gone_with_the_ne
     begun(tmp_path).close()
 
     assert [path.name for path in tmp_path.iterdir()] == ["000001-20260105.tape"]
+
+
+def test_a_failed_sync_of_its_folder_has_that_exit_code_as_well(tmp_path: Path, disk: FailingOs) -> None:
+    disk.fail("fsync", tmp_path.name)
+
+    with pytest.raises(DiskFailed, match="look at the disk"):
+        begun(tmp_path)
