@@ -31,7 +31,6 @@ QUIET_MINUTES = 20
 FAILED = ("exception", "interrupted", "data_unavailable", "broker_unavailable")
 
 _BY_THE_CLOCK = (
-    "audit: ",
     "order_before_intent: ",
     "silently_naked: ",
     "unaware: ",
@@ -80,8 +79,9 @@ def _is_excused(text: str, world: World) -> bool:
     kinds = {item.kind for item in world.plan.disturbances}
     if text.startswith("exception: ") and PlantedDefect.__name__ in text:
         return "defect" in kinds
-    if "jump" in kinds and text.startswith(_BY_THE_CLOCK):
-        return not text.startswith("audit: ") or any(code in text for code in _BY_ITS_CODE)
+    is_by_the_clock = text.startswith("audit: ") and any(code in text for code in _BY_ITS_CODE)
+    if "jump" in kinds and (is_by_the_clock or text.startswith(_BY_THE_CLOCK)):
+        return True
     if world.plan.ending == "cancel-all" and text.startswith("still_naked"):
         return True
     lied = any(world.faults.counts[fault] for fault in (Fault.OTHER_ORDER, Fault.ORDER_ALTERED))
