@@ -24,6 +24,9 @@ LATE_FILLS = timedelta(minutes=10)
 GRACE = timedelta(minutes=2)
 """A lot that is past its longest hold is sold in the next cycle, or that cycle says why not."""
 
+DUST_MARGIN = Decimal("1.5")
+"""A lot is dust by its value at the bid, of which a line tells nothing: one that cost hardly more may be dust."""
+
 
 class LineSchema(Protocol):
     """Who holds a line against the audit schema, and counts at how many it looked."""
@@ -197,7 +200,7 @@ class _Pass:
         spoken |= {order["lot"] for order in listed(body, "execution", "orders") if order["purpose"] == "exit"}
         for name, lot in self.books.lots.items():
             hold = self.limits.hold_minutes.get(lot.reason)
-            if lot.cost < self.limits.amount("dust_threshold_usd"):
+            if lot.cost < self.limits.amount("dust_threshold_usd") * DUST_MARGIN:
                 continue  # cannot be sold
             if hold is not None and name not in spoken and at > lot.opened_at + timedelta(minutes=hold) + GRACE:
                 found.append(("overdue", f"lot {name} of {lot.product}, {lot.reason}, held since {lot.opened_at}"))
