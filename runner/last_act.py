@@ -14,6 +14,7 @@ from datetime import timedelta
 from core.errors import BrokerUnavailable, DiskFailed, RecordNotDurable
 from core.model.ledger import Ledger
 from core.model.orders import ClientOrderId, OrderId, OrderReport, Side
+from core.model.portfolio import OrderState
 from core.ports import Broker, Clock, KillCommand, KillSwitch
 from runner.differences import compare_with_intent
 from runner.records.emergency import EmergencyFile
@@ -68,7 +69,7 @@ class LastAct:
         still_open, problem = None, ""
         try:
             broker = self.open_broker()
-            asked = _ids_at_exchange(wanted, ledger, broker.open_orders())
+            asked = self._ids_at_exchange(wanted, ledger, broker)
             if asked:
                 broker.cancel(asked)
             still_open = self._look(asked, broker)
@@ -89,6 +90,27 @@ class LastAct:
             "not known how many" if still_open is None else len(still_open),
             f" ({problem})" if problem else "",
         )
+
+    def _ids_at_exchange(self, wanted: Sequence[ClientOrderId], ledger: Ledger, broker: Broker) -> tuple[OrderId, ...]:
+        """
+        Return the exchange's ids of these orders, also of one whose answer was lost or never recorded.
+
+        An id under which the exchange shows something else than we meant may be somebody else's order (L9). One of
+        which it shows nothing, or that it cannot be asked about, is cancelled as it was given to us.
+        """
+        ids: dict[OrderId, None] = {}
+        unseen = {key: ledger.open_orders[key] for key in wanted}
+        try:
+            listed = broker.open_orders()
+            for key in wanted:
+                reports = _reports_of(unseen[key], listed, broker)
+                if reports:
+                    state = unseen.pop(key)
+                    contradicted = any(compare_with_intent(state.order, report) for report in reports)
+                    ids |= {} if contradicted else {report.order_id: None for report in reports}
+        except BrokerUnavailable as error:
+            self.log.warning("own orders are cancelled without a look at them: %s", error)
+        return (*ids, *(state.order_id for state in unseen.values() if state.order_id is not None))
 
     def _look(self, asked: Sequence[OrderId], broker: Broker) -> list[OrderId]:
         """Return which of these orders are still open after some looks."""
@@ -116,21 +138,10 @@ def _to_cancel(ledger: Ledger, command: KillCommand | None) -> tuple[ClientOrder
     )
 
 
-def _ids_at_exchange(
-    wanted: Sequence[ClientOrderId], ledger: Ledger, listed: Sequence[OrderReport]
-) -> tuple[OrderId, ...]:
-    """
-    Return the exchange's ids of these orders, also of one whose answer was lost or never recorded.
-
-    An id under which the exchange shows something else than we meant may be somebody else's order (L9).
-    """
-    ids: dict[OrderId, None] = {}
-    for key in wanted:
-        state = ledger.open_orders[key]
-        reports = [report for report in listed if report.client_order_id == key or report.order_id == state.order_id]
-        if any(compare_with_intent(state.order, report) for report in reports):
-            continue
-        ids |= {report.order_id: None for report in reports}
-        if state.order_id is not None:
-            ids[state.order_id] = None
-    return tuple(ids)
+def _reports_of(state: OrderState, listed: Sequence[OrderReport], broker: Broker) -> list[OrderReport]:
+    """Return what the exchange shows under an order's name or id: among the open orders, else under its id."""
+    name = state.order.client_order_id
+    reports = [report for report in listed if report.client_order_id == name or report.order_id == state.order_id]
+    if not reports and state.order_id is not None:
+        reports = [report for report in (broker.find(state.key),) if report is not None]
+    return reports

@@ -64,6 +64,7 @@ class Reconciler:
         self._empty_looks: dict[ClientOrderId, int] = {}
         self._fills_awaited: dict[ClientOrderId, None] = {}
         self._contradicted: dict[ClientOrderId, None] = {}
+        self._inherited = {key for key, state in book.ledger.open_orders.items() if state.order_id is not None}
         self._noticed: list[Difference] = []
         self._fills = FillBooking(broker=broker, book=book, clock=clock, accept=self._accept, notice=self._notice)
         self._balances_differed = False
@@ -110,6 +111,21 @@ class Reconciler:
     def is_contradicted(self, key: ClientOrderId) -> bool:
         """Tell whether the exchange last showed an order otherwise than meant: its id may be somebody else's (L9)."""
         return key in self._contradicted
+
+    def look_at_inherited(self, keys: Collection[ClientOrderId]) -> None:
+        """
+        Compare orders that a run before left, and this one has not seen yet, with what the exchange shows of them.
+
+        What that run knew to be contradicted went with it, and a kill switch cancels before anything is reconciled.
+
+        Raises:
+            BrokerUnavailable
+        """
+        for key in [key for key in keys if key in self._inherited]:
+            state = self._book.ledger.open_orders[key]
+            report = self._broker.find(state.key)
+            if report is not None:
+                self._compare(state, report)
 
     def awaits_fills(self, keys: Collection[ClientOrderId]) -> bool:
         """Tell whether one of these orders is over at the exchange while fills of it have yet to reach us."""
@@ -174,15 +190,24 @@ class Reconciler:
         report = listed or self._broker.find(state.key)
         if report is None:
             return self._not_found(state)
+        differences = self._compare(state, report)
+        if differences:
+            return differences
+        if report.status.is_final and report.filled_size == state.filled_size:
+            self._close(key, report.status)
+        elif report.status.is_final:
+            self._fills_awaited[key] = None
+        return []
+
+    def _compare(self, state: OrderState, report: OrderReport) -> list[Difference]:
+        """Hold what the exchange shows of an accepted order against its intent, and remember how that came out."""
+        key = state.order.client_order_id
         self._empty_looks.pop(key, None)
+        self._inherited.discard(key)
         self._contradicted.pop(key, None)
         differences = compare_with_intent(state.order, report)
         if differences:
             self._contradicted[key] = None
-        elif report.status.is_final and report.filled_size == state.filled_size:
-            self._close(key, report.status)
-        elif report.status.is_final:
-            self._fills_awaited[key] = None
         return differences
 
     def _not_found(self, state: OrderState) -> list[Difference]:

@@ -150,6 +150,10 @@ class Sender:
 
         An id under which the exchange showed something else may be somebody else's order, which is not touched (L9).
         """
+        try:
+            self._reconciler.look_at_inherited(ids)
+        except BrokerUnavailable as error:
+            self._log.warning("what the run before left is cancelled without a look at it: %s", error)
         order_ids = []
         for key in ids:
             order_id = self._book.ledger.open_orders[key].order_id

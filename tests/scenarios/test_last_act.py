@@ -4,12 +4,13 @@ import errno
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.errors import ExitCode
-from core.model.orders import Side
+from core.model.orders import ClientOrderId, OrderReport, OrderStatus, Side
 from core.ports import KillCommand
 from tests.fakes.failing_os import FailingOs
 from tests.fakes.faulty_broker import FaultyBroker
@@ -197,7 +198,7 @@ def test_a_kill_file_on_a_full_disk_is_obeyed_and_recorded(
     assert emergency(stage)[0]["kill"] == (KillCommand.CANCEL_ALL if text else KillCommand.STOP).value
 
 
-def test_an_exchange_that_is_silent_too_costs_only_the_cancel_and_that_is_said(
+def test_an_exchange_that_is_silent_too_is_asked_all_the_same_and_that_is_said(
     stage: Stage, made: list[FaultyBroker], disk: FailingOs
 ) -> None:
     def fail() -> None:
@@ -210,9 +211,29 @@ def test_an_exchange_that_is_silent_too_costs_only_the_cancel_and_that_is_said(
 
     assert error.exit_code == ExitCode.IO
     _, cancels = emergency(stage)
-    assert (cancels["asked"], cancels["still_open"]) == ([], "unknown")
+    assert (len(cancels["asked"]), cancels["still_open"]) == (1, "unknown")
     assert "the script says so" in cancels["problem"]
     assert "not known how many" in stage.log()
+
+
+def test_an_id_under_which_somebody_elses_order_is_shown_is_not_cancelled_though_that_is_open_no_longer(
+    stage: Stage, made: list[FaultyBroker], disk: FailingOs
+) -> None:
+    def restate(report: OrderReport) -> OrderReport:
+        return replace(report, client_order_id=ClientOrderId("somebody-elses"), status=OrderStatus.FILLED)
+
+    def fail() -> None:
+        disk.fail("write", None, errno.ENOSPC)
+        made[0].restated = restate
+        setattr(made[0], "open_orders", list)  # noqa: B010 - a method of one object
+
+    stage.clock.at(RESTING, fail)
+
+    stage.refused(cycles=5)
+
+    assert len(made[0].submitted) == 1
+    assert made[0].cancelled == []
+    assert emergency(stage)[1]["asked"] == []
 
 
 def test_a_defect_in_the_last_act_does_not_hide_why_the_run_ended(

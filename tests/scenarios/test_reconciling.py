@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from core.errors import BrokerUnavailable
 from core.model.market import ProductId
 from core.model.orders import (
     ClientOrderId,
@@ -24,6 +25,7 @@ from core.model.orders import (
     Purpose,
     Side,
 )
+from core.ports import Broker, Clock
 from tests.fakes.faulty_broker import FaultyBroker
 from tests.scenarios.stage import ETH, MONDAY, Line, Stage, closings, fills, orders, set_stage, with_faults
 
@@ -251,6 +253,44 @@ def test_not_even_cancel_all_touches_an_id_under_which_the_exchange_shows_somebo
     assert len(made[0].cancelled) == 3  # the quotes of the entry, before
     assert stage.alerts("kill_cancel_unverified")
     assert lines[-1]["metrics"]["trader_pending_orders"] == 1
+
+
+@pytest.mark.parametrize(
+    ("shown", "is_cancelled"),
+    [pytest.param("somebody else's", False, id="shown"), pytest.param(None, True, id="no answer")],
+)
+def test_a_start_under_the_kill_switch_looks_at_what_a_run_before_left_before_it_cancels_that(
+    tmp_path: Path, shown: str | None, is_cancelled: bool
+) -> None:
+    """What the run before knew of a false id went with it."""
+    stage, made = _stage(tmp_path)
+    stage.buy_one(ETH)
+    stage.clock.at(2.05, _killed)  # while its first entry rests
+    with pytest.raises(KeyboardInterrupt):
+        stage.loop(5).run()
+    stage.kill_file.write_text("")
+
+    def look(broker: Broker, key: OrderKey) -> OrderReport | None:
+        report = broker.find(key)
+        if shown is None or report is None:
+            raise BrokerUnavailable("the script says so")
+        return replace(report, client_order_id=ClientOrderId(shown))
+
+    def liar(broker: Broker, clock: Clock) -> Broker:
+        made.append(FaultyBroker(broker, clock))
+        setattr(made[-1], "find", partial(look, broker))  # noqa: B010 - a method of one object
+        return made[-1]
+
+    stage.broker = liar
+
+    stage.play(1)
+
+    assert len(made[0].submitted) == 1
+    assert bool(made[-1].cancelled) is is_cancelled
+
+
+def _killed() -> None:
+    raise KeyboardInterrupt
 
 
 def test_an_answer_that_names_an_order_before_says_nothing_of_this_one(tmp_path: Path) -> None:

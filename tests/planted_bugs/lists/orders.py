@@ -184,6 +184,14 @@ BUGS = (
         caught_by=(RECONCILING,),
     ),
     Bug(
+        name="order-of-a-run-before-cancelled-without-a-look",
+        breaks="L9",
+        file="runner/orders/sending.py",
+        old="            self._reconciler.look_at_inherited(ids)\n",
+        new="            self._reconciler.look_at_inherited(())\n",
+        caught_by=(RECONCILING,),
+    ),
+    Bug(
         name="order-that-lives-though-called-dead-left-alone",
         breaks="L4",
         file="runner/reconcile.py",
