@@ -15,6 +15,7 @@ from tests.config_files import ROOT, SHIPPED, shipped_documents, write_config
 from tests.independent_checker import check
 from tests.independent_checker.__main__ import main
 from tests.independent_checker.books import Books
+from tests.independent_checker.check import EQUITY_KEPT_LINES
 from tests.program_runs import Line, Run
 
 Lines = list[Line]
@@ -287,8 +288,8 @@ def test_a_purchase_needs_an_equity_that_was_known_but_a_cut_off_line_cannot_tel
 ) -> None:
     lines = copy.deepcopy(morning)
     places = [place for place, line in enumerate(lines) if any(f["side"] == "BUY" for f in line["execution"]["fills"])]
-    place = next(place for place in places if place > 7)
-    for line in lines[place - 6 : place + 1]:
+    place = next(place for place in places if place > EQUITY_KEPT_LINES + 2)
+    for line in lines[place - EQUITY_KEPT_LINES - 1 : place + 1]:
         changed(line["portfolio"], equity=None)
     if is_cut_off:
         error = {"type": "Interrupted", "message": "the process ended inside this cycle"}
