@@ -8,6 +8,7 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, localcontext
+from itertools import pairwise
 from typing import Any
 
 from core.model.money import plain
@@ -223,10 +224,14 @@ def _silent_nakedness(desk: LiveDesk) -> Iterator[str]:
 
     So may the next line, for what happened in the wait between the two. A bot that was down says nothing.
     """
-    by_slot: Mapping[int, dict[str, Any]] = {line["slot"]: line for line in lines_of(desk)}
+    told = lines_of(desk)
+    by_slot: Mapping[int, dict[str, Any]] = {line["slot"]: line for line in told}
+    starts = {line["slot"] for before, line in pairwise(told) if line["run_id"] != before["run_id"]}
     for naked in desk.witness.seen.naked:
         lines = [line for slot in (naked.slot, naked.slot + 1) if (line := by_slot.get(slot)) is not None]
-        if naked.why != "known" or not lines or any(line["no_trade_reason"] == "interrupted" for line in lines):
+        was_down = naked.slot not in by_slot and naked.slot + 1 in starts
+        was_cut_off = any(line["no_trade_reason"] == "interrupted" for line in lines)
+        if naked.why != "known" or not lines or was_down or was_cut_off:
             continue
         if not any(_owns_up(line, naked.base) for line in lines):
             yield f"silently_naked: {naked} and its line says nothing of it"
