@@ -205,8 +205,8 @@ BUGS = (
         name="order-closed-before-its-fills-are-booked",
         breaks="L10",
         file="runner/reconcile.py",
-        old="        elif report.status.is_final and report.filled_size == state.filled_size:\n",
-        new="        elif report.status.is_final:\n",
+        old="        if report.status.is_final and report.filled_size == state.filled_size:\n",
+        new="        if report.status.is_final:\n",
         caught_by=SIMULATION,
     ),
     Bug(
