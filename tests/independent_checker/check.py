@@ -163,7 +163,8 @@ class _Pass:
             alive.sort(key=lambda item: item.outcome not in (None, "UNKNOWN"))
         if reconcile is not None:
             sells = sum(item["guards"] for item in body["protection"] or ()) + self._open_exits(body)
-            self.resting = alive[: max(reconcile.get("open_orders", 0) - sells, 0)]
+            in_doubt = sum(item.outcome == "UNKNOWN" for item in alive)
+            self.resting = alive[: max(reconcile.get("open_orders", 0) - sells, in_doubt)]
         elif (body["metrics"] or {}).get("trader_pending_orders") == 0:
             self.resting = []  # seen to be over although the account could not be read as a whole
         else:

@@ -173,12 +173,24 @@ def plan_unlocking(world: World, item: Disturbance) -> None:
         if world.is_running and not world.is_starting:
             (world.desk.folder / TARGETS["lock"]).unlink(missing_ok=True)
             world.reached["lock file removed"] += 1
-            loop = world.desk.loop
-            world.at(item.minute + MINUTES_TO_NOTICE, lambda: _must_have_ended(loop))
+            must_have_ended(world.desk.loop, cycles_begun(), item.minute + MINUTES_TO_NOTICE)
 
-    def _must_have_ended(loop: object) -> None:
-        if world.desk.loop is loop:
-            world.problems.append(f"runs_without_lock: {MINUTES_TO_NOTICE} minutes after it was removed")
+    def must_have_ended(loop: object, begun: int, minute: float) -> None:
+        """Look at a minute whether it has; one whose clock went back waits for its next cycle, and does nothing."""
+
+        def look() -> None:
+            if world.desk.loop is not loop:
+                return
+            if cycles_begun() == begun:
+                must_have_ended(loop, begun, minute + MINUTES_TO_NOTICE)
+            else:
+                world.problems.append(f"runs_without_lock: {minute - item.minute} minutes after it was removed")
+
+        world.at(minute, look)
+
+    def cycles_begun() -> int:
+        world.desk.witness.journal.read_on()
+        return len(world.desk.witness.journal.slots)
 
     world.at(item.minute, remove)
 
