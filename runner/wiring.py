@@ -23,7 +23,7 @@ from runner.adapters.kill_switch import FileKillSwitch
 from runner.adapters.log_files import close_log, open_log
 from runner.adapters.log_notifier import LogNotifier
 from runner.adapters.process_secrecy import censored_errors
-from runner.adapters.record_file import OpenedAudit, fresh_name, open_audit
+from runner.adapters.record_file import OpenedAudit, fresh_name, open_audit, read_audit
 from runner.adapters.state_store import StateStore
 from runner.adapters.tape_files import FOLDER_NAME as TAPE_FOLDER
 from runner.adapters.tape_files import TapeFiles
@@ -140,10 +140,13 @@ def _tape_kept(tape: Tape) -> Iterator[None]:
     """Let the tape tell what led to the end of a run that may not go on."""
     try:
         yield
-    except TraderError as error:
-        if not isinstance(error, RecordNotDurable):
-            tape.close()
+    except RecordNotDurable:
         raise
+    except TraderError as error:
+        try:
+            tape.close()
+        finally:
+            raise error  # whatever became of the tape, this is what the run ends with
 
 
 @contextmanager
@@ -238,16 +241,14 @@ def _records(start: _Start) -> Iterator[tuple[Recovered, OpenedAudit, TapeFiles]
             _last_act(start, lambda: found.ledger, found.emergency, lambda: start.world.open_broker(found.ledger)),
             _file_errors_named(),
         ):
+            # Both chains are read and judged before either is written to: a refused start leaves both as they were.
+            ended_slot = found.ledger.last_slot if found.ledger.open_slot is None else None
+            audit = read_audit(options.logs_dir / AUDIT_NAME, synced=start.synced, ended_slot=ended_slot)
             recovered = open_records(found, bytes_max=limits.journal_max_bytes)
             stack.callback(recovered.drop)
-            start.notes.extend(leftovers_removed(fresh_name(options.logs_dir / AUDIT_NAME)))
-            opened = open_audit(
-                options.logs_dir / AUDIT_NAME,
-                synced=start.synced,
-                bytes_max=limits.audit_max_bytes,
-                begin_file=AUDIT_NAME in recovered.unsynced_files,
-                ended_slot=recovered.ledger.last_slot if recovered.ledger.open_slot is None else None,
-            )
+            start.notes.extend(leftovers_removed(fresh_name(audit.path)))
+            is_unsynced = AUDIT_NAME in recovered.unsynced_files
+            opened = open_audit(audit, bytes_max=limits.audit_max_bytes, begin_file=is_unsynced)
             stack.callback(opened.audit.drop)
         tape = TapeFiles(options.data_dir / TAPE_FOLDER, start.settings.app.tape, start.log, synced=start.synced)
         stack.callback(tape.drop)

@@ -254,13 +254,28 @@ def open_to_continue(path: Path, reader: ChainReader, *, synced: bool, bytes_max
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoundAudit:
+    """
+    What an audit holds, read and judged, with nothing written yet.
+
+    `last` is the last record, None at the beginning of a chain; `was_emptied` tells that somebody emptied the file, so
+    that a new chain begins. `unsettled` is why the file could not be brought to the disk.
+    """
+
+    path: Path
+    synced: bool
+    reader: ChainReader
+    last: Record | None
+    was_emptied: bool
+    unsettled: RecordNotDurable | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedAudit:
     """
-    An audit file that is ready to go on.
+    An audit file that is ready to go on; `last` and `was_emptied` as found.
 
-    `segment`: what the next record's member of that name must be (None: the file just goes on). `last` is the last
-    record, None at the beginning of a chain; `was_emptied` tells that somebody emptied the file, so that a new chain
-    begins.
+    `segment`: what the next record's member of that name must be (None: the file just goes on).
     """
 
     audit: RecordFile
@@ -269,25 +284,20 @@ class OpenedAudit:
     was_emptied: bool
 
 
-def open_audit(
-    path: Path,
-    *,
-    synced: bool,
-    bytes_max: int | None = None,
-    begin_file: bool = False,
-    ended_slot: int | None = None,
-) -> OpenedAudit:
+def read_audit(path: Path, *, synced: bool, ended_slot: int | None = None) -> FoundAudit:
     """
-    Verify the last file of the audit and open it to go on; `begin_file`: in a new file, whatever its size is.
+    Verify the last file of the audit.
 
     `ended_slot`: the last cycle of a run that ended in order, after its line was durable; None: it ended otherwise.
 
     Raises:
-        StateUnusable: Damage before the last line, or of a line that was durable; not a regular file of ours. Nothing
-            was touched.
-        RecordNotDurable: It cannot be opened for writing.
+        StateUnusable: Damage before the last line, or of a line that was durable; not a regular file of ours.
     """
-    settle(path, synced=synced)
+    unsettled = None
+    try:
+        settle(path, synced=synced)
+    except RecordNotDurable as error:
+        unsettled = error
     was_emptied = durable_files.size_of(path) == 0
     reader = ChainReader(path, start_of_last_file(path))
     last = reader.last()
@@ -296,11 +306,24 @@ def open_audit(
             f"{path}: the line of slot {ended_slot} is damaged: it was whole when the last run ended. Nothing was "
             "changed. Restore the file from a backup, or archive or empty it to begin a new chain of lines"
         )
-    audit = open_to_continue(path, reader, synced=synced, bytes_max=bytes_max)
-    segment = reader.torn
+    return FoundAudit(path=path, synced=synced, reader=reader, last=last, was_emptied=was_emptied, unsettled=unsettled)
+
+
+def open_audit(found: FoundAudit, *, bytes_max: int | None = None, begin_file: bool = False) -> OpenedAudit:
+    """
+    Open the audit to go on; `begin_file`: in a new file, whatever its size is.
+
+    Raises:
+        StateUnusable: The file is not what was read.
+        RecordNotDurable: It cannot be opened for writing.
+    """
+    if found.unsettled is not None:
+        raise found.unsettled
+    audit = open_to_continue(found.path, found.reader, synced=found.synced, bytes_max=bytes_max)
+    segment = found.reader.torn
     if begin_file and segment is None and audit.has_file:
         segment = audit.end_file()
-    return OpenedAudit(audit=audit, segment=segment, last=last, was_emptied=was_emptied)
+    return OpenedAudit(audit=audit, segment=segment, last=found.last, was_emptied=found.was_emptied)
 
 
 def segment_body(torn: Torn) -> dict[str, Any]:

@@ -180,6 +180,25 @@ def test_an_audit_line_that_was_whole_when_the_run_ended_is_not_taken_for_a_torn
     }
 
 
+def test_a_start_that_a_damaged_audit_refuses_leaves_what_a_crash_left_of_the_other_records_as_it_is(
+    tmp_path: Path,
+) -> None:
+    """Neither the torn journal is ended nor what an interrupted write left behind removed."""
+    stage = set_stage(tmp_path)
+    stage.play(3)
+    journal = stage.data / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes() + b'{"kind":"TI')
+    (stage.data / ".state.json.tmp").write_bytes(b"half a snapsh")
+    stage.audit_file.write_bytes(stage.audit_file.read_bytes().replace(b'"missed_slots":0', b'"missed_slots":7', 1))
+    before = _contents(stage.data), stage.audit_file.read_bytes()
+
+    error = stage.refused()
+
+    assert error.exit_code == ExitCode.DATA
+    assert "Nothing was changed" in str(error)
+    assert (_contents(stage.data), stage.audit_file.read_bytes()) == before
+
+
 def test_an_emptied_audit_file_begins_a_new_chain_and_says_so(tmp_path: Path) -> None:
     stage = set_stage(tmp_path)
     stage.play(2)

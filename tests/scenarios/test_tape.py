@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import ExitCode
 from core.model.orders import Order, OrderId
 from core.ports import Position
 from runner.adapters.record_file import RecordFile
 from runner.adapters.tape_files import TapeFileReader, TapeFrame, tape_names
 from runner.tape.recorder import DIGEST_DIGITS, Frame
+from tests.fakes.failing_os import FailingOs
 from tests.fakes.faulty_broker import FaultyBroker
 from tests.scenarios.stage import ETH, Stage, set_stage
 
@@ -79,6 +81,23 @@ def digest_of_the_last_cycle(found: list[TapeFrame]) -> str:
     parts = found[ends[-2] + 1 :] if len(ends) > 1 else found
     texts = [_without_the_end(frame) if frame.kind == Frame.HEADER else frame.text or "" for frame in parts]
     return hashlib.sha256("".join(texts).encode()).hexdigest()[:DIGEST_DIGITS]
+
+
+def test_a_tape_that_cannot_be_ended_does_not_hide_why_the_run_may_not_go_on(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = FailingOs()
+    monkeypatch.setattr("runner.records.durable_files.os", disk)
+    stage.is_durable = True
+
+    def lose_lock_and_disk() -> None:
+        (stage.data / "247trader-v2.lock").unlink()
+        for call in ("write", "fsync"):
+            disk.fail(call)
+
+    stage.clock.at(1.2, lose_lock_and_disk)
+
+    assert stage.refused(cycles=5).exit_code == ExitCode.ALREADY_RUNNING
 
 
 def _without_the_end(header: TapeFrame) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import RecordNotDurable, StateUnusable
-from runner.adapters.record_file import RecordFile, open_audit, open_to_continue
+from runner.adapters.record_file import RecordFile, open_audit, open_to_continue, read_audit
 from runner.records.chain import NO_HASH, RECORD_BYTES_MAX, START
 from runner.records.reader import ChainReader
 from tests.fakes.failing_os import FailingOs
@@ -276,12 +276,12 @@ def audit(tmp_path: Path) -> Path:
 
 
 def test_the_audit_has_one_line_per_record_also_after_a_torn_tail(audit: Path) -> None:
-    fresh = open_audit(audit, synced=True)
+    fresh = open_audit(read_audit(audit, synced=True))
     for slot in (1, 2):
         fresh.audit.append({"slot": slot, "segment": None}, durable=True)
     audit.write_bytes(audit.read_bytes()[:-5])
 
-    opened = open_audit(audit, synced=True)
+    opened = open_audit(read_audit(audit, synced=True))
     assert opened.segment is not None
     opened.audit.append({"slot": 3, "segment": opened.segment.as_json()}, durable=True)
 
@@ -289,15 +289,15 @@ def test_the_audit_has_one_line_per_record_also_after_a_torn_tail(audit: Path) -
     assert opened.last.body["slot"] == 1
     assert [record.body["slot"] for record in ChainReader(audit)] == [1, 3]
     assert len(audit.read_bytes().splitlines()) == 1
-    again = open_audit(audit, synced=True)
+    again = open_audit(read_audit(audit, synced=True))
     assert (again.segment, again.last and again.last.body["slot"]) == (None, 3)
 
 
 def test_a_crash_before_the_line_that_names_the_torn_audit_loses_nothing(audit: Path) -> None:
-    open_audit(audit, synced=True).audit.append({"slot": 1, "segment": None}, durable=True)
+    open_audit(read_audit(audit, synced=True)).audit.append({"slot": 1, "segment": None}, durable=True)
     audit.write_bytes(audit.read_bytes() + b"{")
 
-    once, twice = open_audit(audit, synced=True), open_audit(audit, synced=True)
+    once, twice = open_audit(read_audit(audit, synced=True)), open_audit(read_audit(audit, synced=True))
 
     assert once.segment == twice.segment
     assert once.segment is not None
@@ -306,28 +306,28 @@ def test_a_crash_before_the_line_that_names_the_torn_audit_loses_nothing(audit: 
 
 
 def test_an_emptied_audit_begins_a_new_chain_and_says_so(audit: Path) -> None:
-    open_audit(audit, synced=True).audit.append({"slot": 1, "segment": None}, durable=True)
+    open_audit(read_audit(audit, synced=True)).audit.append({"slot": 1, "segment": None}, durable=True)
     audit.write_bytes(b"")
 
-    opened = open_audit(audit, synced=True)
+    opened = open_audit(read_audit(audit, synced=True))
     position = opened.audit.append({"slot": 2, "segment": None}, durable=True)
 
     assert (opened.was_emptied, opened.last, opened.segment, position.seq) == (True, None, None, 1)
-    assert open_audit(audit, synced=True).was_emptied is False
+    assert open_audit(read_audit(audit, synced=True)).was_emptied is False
 
 
 def test_an_audit_emptied_after_an_earlier_torn_file_begins_a_new_chain_too(audit: Path) -> None:
-    open_audit(audit, synced=True).audit.append({"slot": 1, "segment": None}, durable=True)
+    open_audit(read_audit(audit, synced=True)).audit.append({"slot": 1, "segment": None}, durable=True)
     audit.write_bytes(audit.read_bytes() + b"{")
-    opened = open_audit(audit, synced=True)
+    opened = open_audit(read_audit(audit, synced=True))
     assert opened.segment is not None
     opened.audit.append({"slot": 2, "segment": opened.segment.as_json()}, durable=True)
     audit.write_bytes(b"")
 
-    fresh = open_audit(audit, synced=True)
+    fresh = open_audit(read_audit(audit, synced=True))
     fresh.audit.append({"slot": 3, "segment": None}, durable=True)
     audit.write_bytes(audit.read_bytes() + b"{")
-    last = open_audit(audit, synced=True)
+    last = open_audit(read_audit(audit, synced=True))
 
     assert last.segment is not None
     assert (last.segment.segment, last.segment.last_seq) == ("247trader-v2_audit.000002.jsonl", 1)
@@ -336,7 +336,7 @@ def test_an_audit_emptied_after_an_earlier_torn_file_begins_a_new_chain_too(audi
 def test_a_first_line_torn_in_an_emptied_audit_is_kept_as_well(audit: Path) -> None:
     audit.write_bytes(b'{"slot":1')
 
-    opened = open_audit(audit, synced=True)
+    opened = open_audit(read_audit(audit, synced=True))
 
     assert opened.segment is not None
     assert (opened.segment.valid_bytes, opened.segment.torn_bytes) == (0, 9)
