@@ -44,6 +44,9 @@ from tests.profiles import BUSY
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 CAPITAL = Decimal(10_000)
+DUST_MARGIN = Decimal("1.1")
+"""The bot measures dust at a bid that it saw, the witness at a minute's end."""
+
 NOWHERE = "http://127.0.0.1:9"
 """The address of an exchange in this process: nothing listens there."""
 
@@ -262,7 +265,7 @@ def _witness(folder: Path, settings: Settings, clock: ScriptedClock, exchange: S
             at_risk_fraction=risk.max_total_at_risk_fraction,
             product_fraction=risk.max_position_size_fraction,
             capital=CAPITAL,
-            dust=risk.dust_threshold_usd,
+            dust=risk.dust_threshold_usd * DUST_MARGIN,
         ),
     )
 
