@@ -175,7 +175,9 @@ class _Pass:
         Return how many exits may be open at a line's end: those in doubt, and its own that are not filled.
 
         Where fills may lag, so may those of the minutes before: an exit that is over stays open until its fills come.
+        One that the exchange shows otherwise than meant stays open even when it has filled.
         """
+        contradicted = {item["subject"] for item in listed(body, "reconcile", "differences")}
         own = {order["client_order_id"] for order in listed(body, "execution", "orders")}
         if self.fills_may_lag:
             since = moment(body["timestamp"]) - LATE_FILLS
@@ -184,8 +186,8 @@ class _Pass:
             1
             for name, item in self.orders.by_id.items()
             if item.order["purpose"] == "exit"
-            and item.filled < item.size
-            and (item.outcome == "UNKNOWN" or (name in own and item.outcome not in DEAD))
+            and (name in contradicted or item.filled < item.size)
+            and (item.outcome == "UNKNOWN" or (name in own | contradicted and item.outcome not in DEAD))
         )
 
     def _overdue(self, body: dict[str, Any]) -> list[Problem]:

@@ -101,12 +101,13 @@ def _put_right(world: World, path: Path, before: bytes, harmed: bytes | None) ->
     """
     if harmed is None:
         return
-    if path.suffix == ".jsonl" and before[:-1].rpartition(b"\n")[0] == harmed[:-1].rpartition(b"\n")[0]:
-        world.reached["damage to a last line that was kept as torn"] += 1
-        return
+    is_last_line = path.suffix == ".jsonl" and before[:-1].rpartition(b"\n")[0] == harmed[:-1].rpartition(b"\n")[0]
     for candidate in (path, *sorted(path.parent.glob(f"{path.stem}.*.jsonl"))):
         if candidate.exists() and (content := candidate.read_bytes()).startswith(harmed):
-            candidate.write_bytes(before + content[len(harmed) :])
+            if is_last_line and candidate != path and content == harmed:
+                world.reached["damage to a last line that was kept as torn"] += 1
+            else:
+                candidate.write_bytes(before + content[len(harmed) :])
             return
     world.reached["damage that was gone by itself"] += 1
 
