@@ -174,20 +174,21 @@ class _Pass:
         """
         Return how many exits may be open at a line's end: those in doubt, and its own that are not filled.
 
-        Where fills may lag, so may those of the minutes before: an exit that is over stays open until its fills come.
-        One that the exchange shows otherwise than meant stays open even when it has filled.
+        Where fills may lag, so may those of the minutes before: an exit that is over stays open until its fills come,
+        and one that has filled until it is seen to be over. So does one that is shown otherwise than meant.
         """
-        contradicted = {item["subject"] for item in listed(body, "reconcile", "differences")}
+        named = {item["subject"] for item in listed(body, "reconcile", "differences")}
         own = {order["client_order_id"] for order in listed(body, "execution", "orders")}
         if self.fills_may_lag:
+            named |= own
             since = moment(body["timestamp"]) - LATE_FILLS
             own |= {name for name, item in self.orders.by_id.items() if item.at >= since}
         return sum(
             1
             for name, item in self.orders.by_id.items()
             if item.order["purpose"] == "exit"
-            and (name in contradicted or item.filled < item.size)
-            and (item.outcome == "UNKNOWN" or (name in own | contradicted and item.outcome not in DEAD))
+            and (name in named or item.filled < item.size)
+            and (item.outcome == "UNKNOWN" or (name in own | named and item.outcome not in DEAD))
         )
 
     def _overdue(self, body: dict[str, Any]) -> list[Problem]:
