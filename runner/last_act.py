@@ -104,10 +104,11 @@ class LastAct:
             listed = broker.open_orders()
             for key in wanted:
                 reports = _reports_of(unseen[key], listed, broker)
-                if reports:
-                    state = unseen.pop(key)
-                    contradicted = any(compare_with_intent(state.order, report) for report in reports)
-                    ids |= {} if contradicted else {report.order_id: None for report in reports}
+                if not reports:
+                    continue
+                state = unseen.pop(key)
+                if not any(compare_with_intent(state.order, report) for report in reports):
+                    ids |= {report.order_id: None for report in reports}
         except BrokerUnavailable as error:
             self.log.warning("own orders are cancelled without a look at them: %s", error)
         return (*ids, *(state.order_id for state in unseen.values() if state.order_id is not None))

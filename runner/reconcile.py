@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from core.errors import BrokerUnavailable
 from core.model.orders import ClientOrderId, OrderId, OrderReport, OrderStatus, Outcome
 from core.model.portfolio import OrderState
 from core.model.records import LookedUp, OrderClosed, OutcomeKnown
@@ -27,6 +28,8 @@ from runner.fill_booking import FillBooking
 
 LOOKUPS_FOR_ABSENCE = 3
 EMPTY_LOOKS_FOR_LOSS = 3
+LOOKS_BEFORE_CANCEL_SECONDS = 2
+"""No further look at what a run before left begins later than this: the cancels of a kill switch are waiting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,9 +122,15 @@ class Reconciler:
         What that run knew to be contradicted went with it, and a kill switch cancels before anything is reconciled.
 
         Raises:
-            BrokerUnavailable
+            BrokerUnavailable: An answer did not come, or they come so slowly that the cancels would have to wait (L5).
         """
-        for key in [key for key in keys if key in self._inherited]:
+        inherited = [key for key in keys if key in self._inherited]
+        if not inherited:
+            return
+        until = self._clock.monotonic() + LOOKS_BEFORE_CANCEL_SECONDS
+        for key in inherited:
+            if self._clock.monotonic() >= until:
+                raise BrokerUnavailable(f"answers take longer than {LOOKS_BEFORE_CANCEL_SECONDS} s")
             state = self._book.ledger.open_orders[key]
             report = self._broker.find(state.key)
             if report is not None:

@@ -129,24 +129,25 @@ def open_desk(
             with (
                 _last_act(start, lambda: desk.book.ledger, recovered.emergency, lambda: broker),
                 _file_errors_named(),
-                _tape_kept(desk.tape),
+                _tape_kept(desk.tape, start.log),
             ):
                 yield desk
                 finish_run(desk, desk.stop_reason() or "done")
 
 
 @contextmanager
-def _tape_kept(tape: Tape) -> Iterator[None]:
+def _tape_kept(tape: Tape, log: logging.Logger) -> Iterator[None]:
     """Let the tape tell what led to the end of a run that may not go on."""
     try:
         yield
     except RecordNotDurable:
         raise
-    except TraderError as error:
+    except TraderError:
         try:
             tape.close()
-        finally:
-            raise error  # whatever became of the tape, this is what the run ends with
+        except RecordNotDurable as unended:
+            log.warning("the tape of this run has no end: %s", unended)
+        raise
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import ExitCode
+from core.errors import BrokerUnavailable, ExitCode
 from core.model.orders import ClientOrderId, OrderReport, OrderStatus, Side
 from core.ports import KillCommand
 from tests.fakes.failing_os import FailingOs
@@ -214,6 +214,27 @@ def test_an_exchange_that_is_silent_too_is_asked_all_the_same_and_that_is_said(
     assert (len(cancels["asked"]), cancels["still_open"]) == (1, "unknown")
     assert "the script says so" in cancels["problem"]
     assert "not known how many" in stage.log()
+
+
+def test_a_list_of_open_orders_that_cannot_be_read_does_not_keep_the_entry_from_being_cancelled(
+    stage: Stage, made: list[FaultyBroker], disk: FailingOs
+) -> None:
+    def fail() -> None:
+        disk.fail("write", None, errno.ENOSPC)
+        setattr(made[0], "open_orders", _no_answer)  # noqa: B010 - a method of one object
+
+    stage.clock.at(RESTING, fail)
+
+    stage.refused(cycles=5)
+
+    assert len(made[0].cancelled) == 1
+    _, cancels = emergency(stage)
+    assert (cancels["asked"], cancels["still_open"]) == (made[0].cancelled, "unknown")
+    assert "cancelled without a look" in stage.log()
+
+
+def _no_answer() -> None:
+    raise BrokerUnavailable("the script says so")
 
 
 def test_an_id_under_which_somebody_elses_order_is_shown_is_not_cancelled_though_that_is_open_no_longer(

@@ -27,7 +27,7 @@ from core.model.orders import (
 )
 from core.ports import Broker, Clock
 from tests.fakes.faulty_broker import FaultyBroker
-from tests.scenarios.stage import ETH, MONDAY, Line, Stage, closings, fills, orders, set_stage, with_faults
+from tests.scenarios.stage import BTC, ETH, MONDAY, Line, Stage, closings, fills, orders, set_stage, with_faults
 
 HOLD_SHORTLY = {"signals.strategies.price_move.max_hold_minutes": 5}
 
@@ -287,6 +287,38 @@ def test_a_start_under_the_kill_switch_looks_at_what_a_run_before_left_before_it
 
     assert len(made[0].submitted) == 1
     assert bool(made[-1].cancelled) is is_cancelled
+
+
+def test_slow_answers_about_what_a_run_before_left_do_not_hold_up_the_cancels_of_a_kill_switch(tmp_path: Path) -> None:
+    stage, made = _stage(tmp_path)
+    stage.buy_one(BTC)
+    stage.buy_one(ETH, at_minute=6.5)
+    stage.clock.at(9.5, _killed)  # two positions, each with its guard
+    with pytest.raises(KeyboardInterrupt):
+        stage.loop(12).run()
+    stage.kill_file.write_text("cancel-all")
+    cancelled_at: list[float] = []
+
+    def slow(broker: Broker, clock: Clock) -> Broker:
+        faulty = FaultyBroker(broker, clock)
+        find = faulty.find
+
+        def look(key: OrderKey) -> OrderReport | None:
+            clock.wait_until(clock.now() + timedelta(seconds=4), lambda: True)
+            return find(key)
+
+        setattr(faulty, "find", look)  # noqa: B010 - a method of one object
+        faulty.before_cancel = lambda: cancelled_at.append(clock.monotonic())
+        made.append(faulty)
+        return faulty
+
+    stage.broker = slow
+
+    stage.play(1)
+
+    assert len(made[-1].cancelled) == 2
+    assert cancelled_at[0] == 604.0  # its cycle began at minute 10: one look, and not the second
+    assert "answers take longer than 2 s" in stage.log()
 
 
 def _killed() -> None:

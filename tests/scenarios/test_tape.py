@@ -98,6 +98,7 @@ def test_a_tape_that_cannot_be_ended_does_not_hide_why_the_run_may_not_go_on(
     stage.clock.at(1.2, lose_lock_and_disk)
 
     assert stage.refused(cycles=5).exit_code == ExitCode.ALREADY_RUNNING
+    assert "the tape of this run has no end" in stage.log()
 
 
 def _without_the_end(header: TapeFrame) -> str:
