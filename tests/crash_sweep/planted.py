@@ -153,7 +153,7 @@ PLANTED: Mapping[str, Planted] = {
     "no fsync of a new file": Planted(bug=no_fsync_of_a_new_file, parts=("rotation",)),
     "no fsync of the folder": Planted(bug=no_fsync_of_the_folder, parts=("rotation", "cycle")),
     "no fsync of the way at a start": Planted(bug=no_fsync_of_the_way_at_a_start, parts=("start",)),
-    "state written before the journal": Planted(bug=state_written_before_the_journal, parts=("shutdown",), stride=5),
+    "state written before the journal": Planted(bug=state_written_before_the_journal, parts=("shutdown",), stride=23),
     "sent before the intent is written": Planted(bug=sent_before_the_intent_is_written, parts=("cycle",)),
     "torn tail cut off": Planted(bug=torn_tail_cut_off, parts=("cycle",)),
     "appended after a torn tail": Planted(bug=appended_after_a_torn_tail, parts=("cycle",)),

@@ -25,11 +25,11 @@ def test_the_history_has_every_part(points: dict[str, int]) -> None:
 
 
 def test_crashed_at_points_at_which_a_file_ends_or_begins_nothing_is_lost(points: dict[str, int]) -> None:
-    done = sweep(Plan(parts=("rotation",), stride=4, doubly=False))
+    done = sweep(Plan(parts=("rotation",), stride=7, doubly=False))
 
     assert done.violations() == []
     found = done.figures["rotation"]
-    assert (found.swept, found.points) == (points["rotation"] // 4, points["rotation"])
+    assert (found.swept, found.points) == (points["rotation"] // 7, points["rotation"])
     assert found.played > 15
 
 
@@ -42,7 +42,7 @@ def test_crashed_at_some_points_of_everything_nothing_is_lost(points: dict[str, 
 
 
 def test_crashed_again_inside_the_recovery_nothing_is_lost() -> None:
-    done = sweep(Plan(parts=("recovery",), stride=60, inner_stride=7))
+    done = sweep(Plan(parts=("recovery",), stride=60, inner_stride=12))
 
     assert done.violations() == []
     assert done.figures["recovery"].restarts >= 1

@@ -20,7 +20,7 @@ from tests.program_runs import Run, figures, run_program, run_together
 CANDLES = ROOT.parent / "shared" / "data"
 MINUTES_BEFORE_THE_FIRST_CYCLE = 720
 CUT_AFTER_CYCLES = 1420
-BUSY_CYCLES = 9000
+BUSY_CYCLES = 5000
 
 pytestmark = pytest.mark.skipif(
     not CANDLES.is_dir(), reason="NO CANDLES: ../shared/data is not there, so no replay of real prices was tested"
@@ -36,7 +36,7 @@ def busy_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def replays(busy_config: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
-    """All candles in the shipped configuration, and a third of them in the busy one."""
+    """All candles in the shipped configuration, and the first fifth of them in the busy one."""
     shipped, busy = tmp_path_factory.mktemp("shipped-replay"), busy_config.parent
     one, two = run_together(
         lambda: run_program(shipped, replay(CANDLES, "--loop")),
