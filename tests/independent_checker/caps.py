@@ -35,6 +35,7 @@ class Moment:
     One line as the caps see it: its start, regime and equity, the lots before any buy of it, its BUY orders.
 
     `until` is its end: one that began between two minutes sent its orders no earlier on the minute than the next.
+    `resting`: the orders before the line that may still have filled, once for each way to read it.
     """
 
     at: datetime
@@ -44,7 +45,7 @@ class Moment:
     lots: dict[str, Lot]
     cash: dict[str, Decimal]
     buys: list[Ordered]
-    resting: list[Ordered]
+    resting: Sequence[Sequence[Ordered]]
 
 
 @dataclass(slots=True)
@@ -76,7 +77,7 @@ class Caps:
     # --- size -----------------------------------------------------------------------------------------------------
 
     def _size_problems(self, ordered: Ordered, now: Moment, place: int) -> list[Problem]:
-        order, fee, limits = ordered.order, self.limits.fee("TAKER"), self.limits
+        order, limits = ordered.order, self.limits
         product, notional = order["product"], Decimal(order["limit_price"]) * ordered.size
         found: list[Problem] = []
         if notional < limits.amount("min_trade_notional_usd"):
@@ -85,9 +86,18 @@ class Caps:
             found.append(("order_notional", f"{product}: {notional}"))
         if now.equity is None:
             return [*found, ("equity_unknown", f"{product} was bought without a known equity")]
-        committed = [
-            (item.order["product"], _committed(item, ordered, fee)) for item in [*now.resting, *now.buys[:place]]
+        readings = [
+            self._worst_case_problems(ordered, now, now.equity, [*resting, *now.buys[:place]])
+            for resting in now.resting
         ]
+        return found + [item for item in readings[0] if all(item[0] in dict(other) for other in readings)]
+
+    def _worst_case_problems(
+        self, ordered: Ordered, now: Moment, equity: Decimal, others: Sequence[Ordered]
+    ) -> list[Problem]:
+        fee, limits, product = self.limits.fee("TAKER"), self.limits, ordered.order["product"]
+        found: list[Problem] = []
+        committed = [(item.order["product"], _committed(item, ordered, fee)) for item in others]
         own = ordered.worst_cost(fee)
         held = [(lot.product, lot.cost) for lot in now.lots.values()]
         caps = [
@@ -100,7 +110,7 @@ class Caps:
         ]
         for code, names, cap in caps:
             worst = own + sum((cost for name, cost in [*held, *committed] if names is None or name in names), ZERO)
-            room = now.equity * cap * (1 + EQUITY_SLACK)
+            room = equity * cap * (1 + EQUITY_SLACK)
             if worst > room:
                 found.append((code, f"{product}: {worst:.4f} at the worst, the cap is {room:.4f}"))
         found += _cash_problem(product, own + sum((cost for _, cost in committed), ZERO), now)

@@ -92,10 +92,11 @@ class _Pass:
         known = [self.books.closes, closes] if self.fills_may_lag else [self.books.closes]
         buys = self._buys(body)
         before = self.resting
-        self._follow_resting(body, buys)
+        readings = self._follow_resting(body, buys)
         # The line does not say when an entry from before it ended: one that does not outlive it was reconciled first.
         # The line that closes a cut-off cycle does not even say what outlives it.
-        resting = [] if body["reconcile"] is None else [item for item in before if item in self.resting]
+        readings = [[]] if body["reconcile"] is None else readings
+        resting = [[item for item in before if item in kept] for kept in readings]
         took = (body["stage_latencies"] or {}).get("total_cycle")
         until = at + (CYCLE if took is None else timedelta(seconds=float(took)))
         now = Moment(at, until, body["regime"], self._equity(body), lots, cash, buys, resting)
@@ -149,26 +150,33 @@ class _Pass:
         names = [order["client_order_id"] for order in listed(body, "execution", "orders") if order["side"] == "BUY"]
         return [self.orders.by_id[name] for name in names]
 
-    def _follow_resting(self, body: dict[str, Any], buys: list[Ordered]) -> None:
+    def _follow_resting(self, body: dict[str, Any], buys: list[Ordered]) -> list[list[Ordered]]:
         """
-        Keep the entries that may still fill: as many as the line counts beside sells.
+        Return the entries that may still fill, as many as the line counts beside sells, in each way to choose them.
 
-        Those in doubt are open for certain; of the others it is rather the latest, and those with the least left.
+        Those in doubt are open for certain; of the others it is rather the latest, and those with the least left. Where
+        fills may lag it may as well be those that cross: they are over at once, and open until their fills come.
         """
         reconcile = body["reconcile"]
         alive = [item for item in [*self.resting, *buys] if item.outcome not in DEAD and item.filled < item.size]
         alive.sort(key=lambda item: (item.size - item.filled) * Decimal(item.order["limit_price"]))
         alive.sort(key=lambda item: item.at, reverse=True)
+        readings = [alive]
+        if self.fills_may_lag:
+            readings.append(sorted(alive, key=lambda item: item.order["order_type"] != "limit_ioc"))
         if (reconcile or {}).get("unknown_orders"):
-            alive.sort(key=lambda item: item.outcome not in (None, "UNKNOWN"))
+            for reading in readings:
+                reading.sort(key=lambda item: item.outcome not in (None, "UNKNOWN"))
         if reconcile is not None:
             sells = sum(item["guards"] for item in body["protection"] or ()) + self._open_exits(body)
             in_doubt = sum(item.outcome == "UNKNOWN" for item in alive)
-            self.resting = alive[: max(reconcile.get("open_orders", 0) - sells, in_doubt)]
+            most = max(reconcile.get("open_orders", 0) - sells, in_doubt)
+            readings = [reading[:most] for reading in readings]
         elif (body["metrics"] or {}).get("trader_pending_orders") == 0:
-            self.resting = []  # seen to be over although the account could not be read as a whole
-        else:
-            self.resting = alive  # the line of a cut-off cycle does not tell
+            readings = [[]]  # seen to be over although the account could not be read as a whole
+        # else the line of a cut-off cycle, which does not tell
+        self.resting = [item for item in alive if any(item in reading for reading in readings)]
+        return readings
 
     def _open_exits(self, body: dict[str, Any]) -> int:
         """
