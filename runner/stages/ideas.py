@@ -89,4 +89,6 @@ def execute(cycle: Cycle, desk: Desk) -> None:
         return
     desk.orders.open_lots(planned, planning.Planner(cycle, desk), cycle)
     if not has_traded(desk.book.recent_events):
-        cycle.end(Reason.ORDERS_REFUSED)
+        sent = (state for state in desk.book.ledger.open_orders.values() if state.slot == cycle.tick.slot)
+        in_doubt = any(state.is_unknown for state in sent)  # which is not a no (L4)
+        cycle.end(Reason.UNKNOWN_ORDER if in_doubt else Reason.ORDERS_REFUSED)

@@ -22,6 +22,7 @@ def test_an_order_that_was_accepted_is_found_and_its_fills_are_booked_once(tmp_p
     sent = [order["client_order_id"] for order in orders(lines)]
     assert len(sent) == len(set(sent))
     assert orders(lines)[0]["outcome"] == "UNKNOWN"
+    assert next(line["no_trade_reason"] for line in lines if orders([line])) == "unknown_order_outstanding"
     resolved = [item for line in lines for item in line["reconcile"].get("resolved", [])]
     assert resolved == [{"client_order_id": sent[0], "outcome": "ACCEPTED"}]
     assert lines[-1]["metrics"]["trader_pending_orders"] == 0
