@@ -107,7 +107,7 @@ class Executor:
             for state in self._book.ledger.open_orders.values()
             if command is KillCommand.CANCEL_ALL or state.order.side is Side.BUY
         ]
-        return self._sender.cancel_and_look(ids)
+        return self._sender.cancel_and_look(ids, is_urgent=True)
 
     def cancel_overdue(self) -> int:
         """Cancel entries that outlived their end; return how many there were."""

@@ -67,6 +67,7 @@ class Reconciler:
         self._empty_looks: dict[ClientOrderId, int] = {}
         self._fills_awaited: dict[ClientOrderId, None] = {}
         self._contradicted: dict[ClientOrderId, None] = {}
+        self._seen: dict[ClientOrderId, None] = {}
         self._inherited = {key for key, state in book.ledger.open_orders.items() if state.order_id is not None}
         self._noticed: list[Difference] = []
         self._fills = FillBooking(broker=broker, book=book, clock=clock, accept=self._accept, notice=self._notice)
@@ -115,23 +116,28 @@ class Reconciler:
         """Tell whether the exchange last showed an order otherwise than meant: its id may be somebody else's (L9)."""
         return key in self._contradicted
 
-    def look_at_inherited(self, keys: Collection[ClientOrderId]) -> None:
-        """
-        Compare orders that a run before left, and this one has not seen yet, with what the exchange shows of them.
+    def is_seen(self, key: ClientOrderId) -> bool:
+        """Tell whether the exchange has shown in this run what stands behind the id of an order."""
+        return key in self._seen
 
-        What that run knew to be contradicted went with it, and a kill switch cancels before anything is reconciled.
+    def is_inherited(self, key: ClientOrderId) -> bool:
+        """Tell whether a run before left an order: what that run knew of its id went with it."""
+        return key in self._inherited
+
+    def look_at(self, keys: Collection[ClientOrderId]) -> None:
+        """
+        Compare accepted orders that this run has not seen yet with what the exchange shows of them.
 
         Raises:
             BrokerUnavailable: An answer did not come, or they come so slowly that the cancels would have to wait (L5).
         """
-        inherited = [key for key in keys if key in self._inherited]
-        if not inherited:
-            return
         until = self._clock.monotonic() + LOOKS_BEFORE_CANCEL_SECONDS
-        for key in inherited:
+        for key in keys:
+            state = self._book.ledger.open_orders[key]
+            if state.order_id is None or key in self._seen:
+                continue
             if self._clock.monotonic() >= until:
                 raise BrokerUnavailable(f"answers take longer than {LOOKS_BEFORE_CANCEL_SECONDS} s")
-            state = self._book.ledger.open_orders[key]
             report = self._broker.find(state.key)
             if report is not None:
                 self._compare(state, report)
@@ -182,6 +188,7 @@ class Reconciler:
         differences = compare_with_intent(state.order, report)
         self._noticed += differences
         if not differences:
+            self._seen[state.order.client_order_id] = None
             self._outcome(state.order.client_order_id, Outcome.ACCEPTED, report.order_id)
         return not differences
 
@@ -212,7 +219,7 @@ class Reconciler:
         """Hold what the exchange shows of an accepted order against its intent, and remember how that came out."""
         key = state.order.client_order_id
         self._empty_looks.pop(key, None)
-        self._inherited.discard(key)
+        self._seen[key] = None
         self._contradicted.pop(key, None)
         differences = compare_with_intent(state.order, report)
         if differences:
@@ -239,6 +246,7 @@ class Reconciler:
         self._book.record(OrderClosed(at=self._clock.now(), client_order_id=key, status=status), durable=True)
         self._empty_looks.pop(key, None)
         self._fills_awaited.pop(key, None)
+        self._seen.pop(key, None)
 
     def _cancel_what_should_be_over(self, listed: Sequence[OrderReport]) -> list[Difference]:
         """Ask for the cancel of each open order with an id of ours that the ledger holds for dead."""

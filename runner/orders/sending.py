@@ -137,12 +137,31 @@ class Sender:
 
     # --- cancel and look ----------------------------------------------------------------------------------------------
 
-    def cancel_and_look(self, ids: Collection[ClientOrderId]) -> bool:
-        """Ask for cancels and look until the orders are final; return whether that was seen of all of them."""
+    def cancel_and_look(self, ids: Collection[ClientOrderId], *, is_urgent: bool = False) -> bool:
+        """
+        Ask for cancels and look until the orders are final; return whether that was seen of all of them.
+
+        `is_urgent`: for a kill switch, which waits for no answer (L5).
+        """
         if not ids:
             return True
-        self._cancel([key for key in ids if key in self._book.ledger.open_orders])
+        keys = [key for key in ids if key in self._book.ledger.open_orders]
+        self._cancel(self._worth_a_cancel(keys, is_urgent=is_urgent))
         return self.look_until_final(ids)
+
+    def _worth_a_cancel(self, keys: Sequence[ClientOrderId], *, is_urgent: bool) -> Sequence[ClientOrderId]:
+        """
+        Return the orders whose id the exchange has shown in this run: one that a wrong answer gave may be somebody
+        else's (L9). The next cycle looks again at what is not to be seen now.
+
+        A kill switch does not wait: it looks at what a run before left, whose doubts went with it, and cancels all.
+        """
+        reconciler = self._reconciler
+        try:
+            reconciler.look_at([key for key in keys if reconciler.is_inherited(key)] if is_urgent else keys)
+        except BrokerUnavailable as error:
+            self._log.warning("not every order that is to be cancelled was looked at before: %s", error)
+        return keys if is_urgent else [key for key in keys if reconciler.is_seen(key)]
 
     def _cancel(self, ids: Sequence[ClientOrderId]) -> None:
         """
@@ -150,10 +169,6 @@ class Sender:
 
         An id under which the exchange showed something else may be somebody else's order, which is not touched (L9).
         """
-        try:
-            self._reconciler.look_at_inherited(ids)
-        except BrokerUnavailable as error:
-            self._log.warning("what the run before left is cancelled without a look at it: %s", error)
         order_ids = []
         for key in ids:
             order_id = self._book.ledger.open_orders[key].order_id

@@ -17,7 +17,7 @@ from tests.independent_checker.story import Schema, Story
 SCHEMA_LINES_MAX = 2000
 SCHEMA_SAMPLE = 25
 STOPPED = ("kill_switch", "halted", "interrupted")
-EQUITY_KEPT_LINES = 15
+EQUITY_KEPT_LINES = 60
 """A line whose last look at the quotes failed has none: the one of so few lines before is near enough for the caps."""
 
 LATE_FILLS = timedelta(minutes=10)

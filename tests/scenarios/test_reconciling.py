@@ -256,11 +256,16 @@ def test_not_even_cancel_all_touches_an_id_under_which_the_exchange_shows_somebo
 
 
 @pytest.mark.parametrize(
-    ("shown", "is_cancelled"),
-    [pytest.param("somebody else's", False, id="shown"), pytest.param(None, True, id="no answer")],
+    ("is_killed", "shown", "is_cancelled"),
+    [
+        pytest.param(True, "somebody else's", False, id="killed, shown"),
+        pytest.param(True, None, True, id="killed, no answer"),
+        pytest.param(False, "somebody else's", False, id="overdue, shown"),
+        pytest.param(False, None, False, id="overdue, no answer"),
+    ],
 )
-def test_a_start_under_the_kill_switch_looks_at_what_a_run_before_left_before_it_cancels_that(
-    tmp_path: Path, shown: str | None, is_cancelled: bool
+def test_a_start_looks_at_what_a_run_before_left_before_it_cancels_that_and_only_a_kill_switch_needs_no_answer(
+    tmp_path: Path, is_killed: bool, shown: str | None, is_cancelled: bool
 ) -> None:
     """What the run before knew of a false id went with it."""
     stage, made = _stage(tmp_path)
@@ -268,7 +273,8 @@ def test_a_start_under_the_kill_switch_looks_at_what_a_run_before_left_before_it
     stage.clock.at(2.05, _killed)  # while its first entry rests
     with pytest.raises(KeyboardInterrupt):
         stage.loop(5).run()
-    stage.kill_file.write_text("")
+    if is_killed:
+        stage.kill_file.write_text("")
 
     def look(broker: Broker, key: OrderKey) -> OrderReport | None:
         report = broker.find(key)
@@ -323,6 +329,23 @@ def test_slow_answers_about_what_a_run_before_left_do_not_hold_up_the_cancels_of
 
 def _killed() -> None:
     raise KeyboardInterrupt
+
+
+def test_an_order_that_the_exchange_does_not_show_is_not_cancelled_by_the_id_of_its_answer(tmp_path: Path) -> None:
+    """The answer may have named somebody else's: it is seen first, or ends by itself at its end time."""
+    stage, made = _stage(tmp_path)
+    stage.buy_one(ETH)
+
+    def hide() -> None:
+        made[0].hidden_until = MONDAY + timedelta(minutes=4)
+
+    stage.clock.at(1.6, hide)
+
+    lines = stage.play(8)
+
+    assert [order.purpose for order in made[0].submitted[:1]] == [Purpose.ENTRY]
+    assert made[0].cancelled == []
+    assert [line["metrics"]["trader_pending_orders"] for line in lines[1:6]] == [0, 1, 1, 0, 0]
 
 
 def test_an_answer_that_names_an_order_before_says_nothing_of_this_one(tmp_path: Path) -> None:

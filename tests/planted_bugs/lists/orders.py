@@ -187,8 +187,16 @@ BUGS = (
         name="order-of-a-run-before-cancelled-without-a-look",
         breaks="L9",
         file="runner/orders/sending.py",
-        old="            self._reconciler.look_at_inherited(ids)\n",
-        new="            self._reconciler.look_at_inherited(())\n",
+        old="            reconciler.look_at([key for key in keys if reconciler.is_inherited(key)] if is_urgent else keys)\n",
+        new="            reconciler.look_at([] if is_urgent else keys)\n",
+        caught_by=(RECONCILING,),
+    ),
+    Bug(
+        name="order-cancelled-that-was-not-to-be-seen",
+        breaks="L9",
+        file="runner/orders/sending.py",
+        old="        return keys if is_urgent else [key for key in keys if reconciler.is_seen(key)]\n",
+        new="        return keys\n",
         caught_by=(RECONCILING,),
     ),
     Bug(
