@@ -298,3 +298,17 @@ def test_the_next_file_begins_with_each_day(tmp_path: Path) -> None:
 
     assert [path.name for path in tapes(stage)] == ["000001-20260105.tape", "000002-20260106.tape"]
     assert identical(decided_again(stage)) == (True, 4)
+
+
+def test_starts_that_died_in_their_first_record_one_after_the_other(stage: Stage) -> None:
+    """Each leaves a torn record, so the next one begins a file: between their tapes lie only records that begin one."""
+    stage.play(3)
+    for _ in range(3):
+        killed(stage, "runner.wiring.begin_run")
+        stage.clock.jump(timedelta(seconds=1))
+        with (stage.data / "journal.jsonl").open("ab") as journal:
+            journal.write(b'{"account":"paper')
+    stage.play(3)
+    assert len(list(stage.data.glob("journal.0*"))) == 3
+
+    assert identical(decided_again(stage)) == (True, 6)

@@ -102,7 +102,7 @@ class Replay:
         """Go to where a file of the tape begins: its journal record, and the line that is the next one there."""
         header = header_of(file)
         self.journal.fold_to(_seq(header))
-        if self.journal.position != header.journal:
+        if not self.journal.stands_at(header.journal):
             self.verdict.problems.append(f"{file.path.name} was recorded on another journal than this one")
         while (line := self.audit.peek()) is not None and self._is_before(line, header):
             self._recorded.pass_line()

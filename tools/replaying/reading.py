@@ -68,6 +68,7 @@ class RecordedJournal:
         self.ledger = Ledger()
         self._recent: deque[tuple[int, Event]] = deque(maxlen=UNTOLD_MAX)
         self._told = 0
+        self._passed: list[Position | None] = []
 
     def peek(self) -> Record | None:
         """Return the next record that is an event."""
@@ -75,13 +76,25 @@ class RecordedJournal:
         return self.chain.peek()
 
     def _pass_segments(self) -> None:
-        while (record := self.chain.peek()) is not None and record.body.get("kind") == SEGMENT_KIND:
-            self.chain.take()
+        while self._is_at_segment():
+            self._pass_segment()
+
+    def _is_at_segment(self) -> bool:
+        record = self.chain.peek()
+        return record is not None and record.body.get("kind") == SEGMENT_KIND
+
+    def _pass_segment(self) -> None:
+        self._passed.append(self.position)
+        self.chain.take()
 
     @property
     def position(self) -> Position | None:
         place = self.chain.before
         return Position(seq=place.seq, hash=place.hash) if place.seq else None
+
+    def stands_at(self, position: Position | None) -> bool:
+        """Tell whether no event lies between a position and here: records that begin a file may."""
+        return position == self.position or position in self._passed
 
     def fold_to(self, seq: int) -> None:
         """
@@ -91,9 +104,8 @@ class RecordedJournal:
             StateUnusable: The journal is damaged, or ends before.
         """
         while self.chain.before.seq < seq:
-            record = self.chain.peek()
-            if record is not None and record.body.get("kind") == SEGMENT_KIND:
-                self.chain.take()
+            if self._is_at_segment():
+                self._pass_segment()
             elif self.fold_next() is None:
                 raise StateUnusable(f"{self.chain.path} ends before seq {seq}, to which the tape refers")
 
@@ -114,6 +126,7 @@ class RecordedJournal:
     def took(self, event: Event, after: Ledger) -> None:
         """Go on by one record whose event, and the ledger after it, are known."""
         record = self.chain.take()
+        self._passed.clear()
         self.ledger = after
         self._recent.append((0 if record is None else record.place.seq, event))
 
