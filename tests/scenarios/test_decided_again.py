@@ -300,12 +300,13 @@ def test_the_next_file_begins_with_each_day(tmp_path: Path) -> None:
     assert identical(decided_again(stage)) == (True, 4)
 
 
-def test_starts_that_died_in_their_first_record_one_after_the_other(stage: Stage) -> None:
+@pytest.mark.parametrize("pause", [pytest.param(1, id="each at its time"), pytest.param(0, id="of the same name")])
+def test_starts_that_died_in_their_first_record_one_after_the_other(stage: Stage, pause: int) -> None:
     """Each leaves a torn record, so the next one begins a file: between their tapes lie only records that begin one."""
     stage.play(3)
     for _ in range(3):
         killed(stage, "runner.wiring.begin_run")
-        stage.clock.jump(timedelta(seconds=1))
+        stage.clock.jump(timedelta(seconds=pause))
         with (stage.data / "journal.jsonl").open("ab") as journal:
             journal.write(b'{"account":"paper')
     stage.play(3)

@@ -67,11 +67,10 @@ class ComparedJournal:
             JournalDiffers
             TapeOver: The recorded run was cut off here.
         """
-        if self._end is not None and self._journal.chain.before.seq >= self._end:
-            raise TapeOver("the journal of this run ends here")
         begins_file = body.get("kind") == SEGMENT_KIND
         record = self._journal.chain.peek() if begins_file else self._journal.peek()
-        if record is None or _begins_another_run(record.body, body):
+        is_later = record is not None and self._end is not None and record.place.seq > self._end
+        if record is None or is_later or _begins_another_run(record.body, body):
             raise TapeOver("the journal of this run ends here: its process ended before it wrote more")
         _, place = seal(body, self._journal.chain.before)
         if place.hash != record.place.hash:
