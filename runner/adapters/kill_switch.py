@@ -42,13 +42,10 @@ class FileKillSwitch:
         """Return the file's text in lower case, b"" when there is none to read; a FIFO must not stop us."""
         try:
             descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+                return os.read(descriptor, TEXT_BYTES_MAX).strip().lower() if is_file else b""
+            finally:
+                os.close(descriptor)
         except OSError:
             return b""
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return b""
-            return os.read(descriptor, TEXT_BYTES_MAX).strip().lower()
-        except OSError:
-            return b""
-        finally:
-            os.close(descriptor)

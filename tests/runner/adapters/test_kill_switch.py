@@ -1,12 +1,27 @@
 """The kill file: only certain absence lets the bot trade."""
 
+import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.ports import KillCommand
 from runner.adapters.kill_switch import TEXT_BYTES_MAX, FileKillSwitch
+
+
+class OsThatFails:
+    """`os` with one call that fails."""
+
+    def __init__(self, call: str) -> None:
+        self._call = call
+
+    def __getattr__(self, name: str) -> Any:
+        return self._fail if name == self._call else getattr(os, name)
+
+    def _fail(self, *_arguments: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 @pytest.fixture
@@ -70,3 +85,11 @@ def test_a_folder_that_is_missing_or_is_none_stops(tmp_path: Path) -> None:
 
 def test_a_look_that_fails_stops(tmp_path: Path) -> None:
     assert FileKillSwitch(tmp_path / ("x" * 300)).read() is KillCommand.STOP
+
+
+@pytest.mark.parametrize("call", ["lstat", "open", "fstat", "read", "close"])
+def test_a_file_that_cannot_be_read_stops(path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    path.write_text("cancel-all")
+    monkeypatch.setattr("runner.adapters.kill_switch.os", OsThatFails(call))
+
+    assert read(path) is KillCommand.STOP
