@@ -29,7 +29,7 @@ from runner.fill_booking import FillBooking
 LOOKUPS_FOR_ABSENCE = 3
 EMPTY_LOOKS_FOR_LOSS = 3
 LOOKS_BEFORE_CANCEL_SECONDS = 2
-"""No further look at what a run before left begins later than this: the cancels of a kill switch are waiting."""
+"""No further look at what is to be cancelled begins later than this: the cancels are waiting (L5)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
