@@ -68,7 +68,7 @@ class Reconciler:
         self._fills_awaited: dict[ClientOrderId, None] = {}
         self._contradicted: dict[ClientOrderId, None] = {}
         self._seen: dict[ClientOrderId, None] = {}
-        self._inherited = {key for key, state in book.ledger.open_orders.items() if state.order_id is not None}
+        self._inherited = frozenset(key for key, state in book.ledger.open_orders.items() if state.order_id is not None)
         self._noticed: list[Difference] = []
         self._fills = FillBooking(broker=broker, book=book, clock=clock, accept=self._accept, notice=self._notice)
         self._balances_differed = False

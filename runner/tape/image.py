@@ -87,7 +87,9 @@ def _fields_image(owner: object) -> Iterator[tuple[str, Any]]:
 
 
 def _is_memory(value: object) -> bool:
-    """Tell data from what an object was given to work with."""
+    """Tell data from what an object was given to work with; a set, whose order is none, is a defect."""
+    if isinstance(value, set):
+        raise TypeError("the memory holds a set, which has no form on the tape")
     if isinstance(value, (*_PLAIN, Decimal, datetime, timedelta, Enum)):
         return True
     if isinstance(value, dict | list | tuple | deque | array | frozenset | MappingProxyType):
