@@ -87,8 +87,8 @@ BUGS = (
         name="cancel-under-the-switch-not-verified",
         breaks="L5",
         file="runner/executor.py",
-        old="        return self._sender.cancel_and_look(ids)\n",
-        new="        self._sender.cancel_and_look(ids)\n        return True\n",
+        old="        return self._sender.cancel_and_look(ids, is_urgent=True)\n",
+        new="        self._sender.cancel_and_look(ids, is_urgent=True)\n        return True\n",
         caught_by=(f"{KILL}::test_an_entry_that_is_not_seen_to_be_cancelled_under_the_switch_is_alerted",),
     ),
     Bug(
