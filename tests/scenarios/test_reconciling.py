@@ -348,6 +348,37 @@ def test_an_order_that_the_exchange_does_not_show_is_not_cancelled_by_the_id_of_
     assert [line["metrics"]["trader_pending_orders"] for line in lines[1:6]] == [0, 1, 1, 0, 0]
 
 
+def test_while_the_exchange_does_not_show_a_guard_its_lot_stays_guarded_and_is_sold_afterwards(tmp_path: Path) -> None:
+    """An exit waits for a look at what a run before left; that it does is said, and the guard holds the stop."""
+    stage, made = _stage(tmp_path, HOLD_SHORTLY)
+    stage.buy_one(ETH)
+    stage.clock.at(4.5, _killed)
+    with pytest.raises(KeyboardInterrupt):
+        stage.loop(12).run()
+    stage.clock.jump(timedelta(minutes=6))  # its longest hold is over
+
+    def mute(broker: Broker, clock: Clock) -> Broker:
+        made.append(FaultyBroker(broker, clock))
+        for question in ("find", "open_orders"):
+            setattr(made[-1], question, _no_answer)
+        return made[-1]
+
+    stage.broker = mute
+    waiting = stage.play(1)[-1]
+    unseen = list(made[-1].cancelled)
+    stage.broker = None
+    lines = stage.play(2)
+
+    assert unseen == []
+    assert waiting["protection"][0]["guards"] == 1
+    assert "exit_incomplete" in waiting["alerts"]
+    assert closings(lines) == [("exit", "max_hold")]
+
+
+def _no_answer(*_question: object) -> None:
+    raise BrokerUnavailable("the script says so")
+
+
 def test_an_answer_that_names_an_order_before_says_nothing_of_this_one(tmp_path: Path) -> None:
     """The guard was taken, and its answer names the entry: it is looked up under its own name."""
     stage, made = _stage(tmp_path)
