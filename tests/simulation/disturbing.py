@@ -207,13 +207,11 @@ class _Watch:
         self._echoes: list[Endpoint] = []
 
     def enter_kill(self, item: Disturbance) -> None:
-        """Touch the kill file in a wait, or around the n-th request to an endpoint; remove it later."""
-        world, where = self._world, item.args["where"]
-        if where == "wait":
-            begin = partial(self._touch, item)
+        """Touch the kill file in a wait, or, from then on, around the n-th request to an endpoint; remove it later."""
+        if item.args["where"] == "wait":
+            self._world.at(item.minute, lambda: self._touch(item))
         else:
-            begin = partial(self._kills.append, (item, [item.args["requests"]]))
-        world.during(item.minute, item.until, begin, lambda: self._lift(item))
+            self._world.at(item.minute, lambda: self._kills.append((item, [item.args["requests"]])))
 
     def enter_echo(self, item: Disturbance) -> None:
         """The network brings the next order twice, and only the second answer comes back."""
@@ -268,7 +266,7 @@ class _Watch:
         self._world.at_request(endpoint, "after")
 
     def _count_down(self, endpoint: Endpoint, when: str) -> None:
-        for item, left in tuple(self._kills):
+        for item, left in () if self._world.is_over else tuple(self._kills):
             if item.args["when"] == when and item.args["where"] in ("any", endpoint.value):
                 left[0] -= 1
                 if left[0] <= 0:
@@ -276,6 +274,11 @@ class _Watch:
                     self._touch(item)
 
     def _touch(self, item: Disturbance) -> None:
+        world = self._world
+        until = world.desk.minutes() + item.until - item.minute
+        world.lasting(until, partial(self._write, item), lambda: world.desk.kill_file.unlink(missing_ok=True))
+
+    def _write(self, item: Disturbance) -> None:
         desk, reached = self._world.desk, self._world.reached
         desk.kill_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         desk.kill_file.write_text(item.args["text"], "utf-8")
@@ -283,10 +286,6 @@ class _Watch:
         reached[f"kill file in {item.args['where']}"] += 1
         if _is_in_doubt(self._world):
             reached["kill during UNKNOWN"] += 1
-
-    def _lift(self, item: Disturbance) -> None:
-        self._kills = [entry for entry in self._kills if entry[0] is not item]
-        self._world.desk.kill_file.unlink(missing_ok=True)
 
 
 _WATCHED: Mapping[str, Callable[[_Watch, Disturbance], None]] = {"kill": _Watch.enter_kill, "echo": _Watch.enter_echo}

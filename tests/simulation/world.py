@@ -121,17 +121,18 @@ class World:
 
     def during(self, begin_at: float, until: float, begin: Callable[[], None], undo: Callable[[], None]) -> None:
         """Let something last from a moment to another, or to the calm; it is undone once."""
+        self.at(begin_at, lambda: self.lasting(until, begin, undo))
 
-        def start() -> None:
-            begin()
-            self.undo.append(undo)
-            self.at(until, end)
+    def lasting(self, until: float, begin: Callable[[], None], undo: Callable[[], None]) -> None:
+        """Let something begin now and last to a moment, or to the calm; it is undone once."""
 
         def end() -> None:
             self.undo.remove(undo)
             undo()
 
-        self.at(begin_at, start)
+        begin()
+        self.undo.append(undo)
+        self.at(until, end)
 
     def calm_down(self) -> None:
         """Let nothing go wrong any more."""
