@@ -7,7 +7,7 @@ one by which the program measured, so the cap is taken of the higher of the line
 before, and EQUITY_SLACK more. A price that rises later exceeds no cap: nothing was ordered then.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -183,9 +183,13 @@ def _cash_problem(product: str, needed: Decimal, now: Moment) -> list[Problem]:
 
 
 def before_buys(
-    books: Books, flows: Iterable[dict[str, Any]], fills: Iterable[dict[str, Any]]
+    books: Books, flows: Iterable[dict[str, Any]], fills: Iterable[dict[str, Any]], own: Collection[str]
 ) -> tuple[dict[str, Lot], dict[str, Decimal]]:
-    """Return lots and cash after a line's cash flows and sales but before its purchases (exits come first, L6)."""
+    """
+    Return lots and cash after a line's cash flows and sales but before its purchases (exits come first, L6).
+
+    `own` are the ids of the line's own orders: what an earlier one bought was booked before, and may be sold here.
+    """
     apart = Books(
         cash=dict(books.cash),
         lots={
@@ -196,6 +200,6 @@ def before_buys(
     for flow in flows:
         apart.flow(flow["currency"], Decimal(flow["amount"]))
     for fill in fills:
-        if fill["side"] == "SELL":
+        if fill["side"] == "SELL" or fill["client_order_id"] not in own:
             apart.book(fill, "")
     return apart.lots, apart.cash

@@ -86,7 +86,8 @@ class _Pass:
         for item in listed(body, "reconcile", "resolved"):
             found += self.orders.note_outcome(item["client_order_id"], item["outcome"])
         flows, fills = listed(body, "portfolio", "cash_flows"), listed(body, "execution", "fills")
-        lots, cash = before_buys(self.books, flows, fills)
+        own = [order["client_order_id"] for order in listed(body, "execution", "orders")]
+        lots, cash = before_buys(self.books, flows, fills, own)
         closes = list(self.books.closes)
         found += self._book(body)
         known = [self.books.closes, closes] if self.fills_may_lag else [self.books.closes]

@@ -15,6 +15,7 @@ from tests.config_files import ROOT, SHIPPED, shipped_documents, write_config
 from tests.independent_checker import check
 from tests.independent_checker.__main__ import main
 from tests.independent_checker.books import Books
+from tests.independent_checker.caps import before_buys
 from tests.independent_checker.check import EQUITY_KEPT_LINES
 from tests.program_runs import Line, Run
 
@@ -375,6 +376,23 @@ def test_a_share_of_the_cost_is_rounded_half_to_even(cost: str, share: str) -> N
 
 
 # --- what it is -------------------------------------------------------------------------------------------------------
+
+
+def test_what_an_earlier_order_bought_is_there_before_a_line_buys_and_its_own_purchases_are_not() -> None:
+    def fill(name: str, side: str, size: str, lot: str = "old") -> dict[str, str]:
+        body = {"client_order_id": name, "side": side, "size": size, "lot": lot, "product": "ETH-USD"}
+        return {**body, "price": "100", "fee": "0", "at": "2026-01-05T10:00:00Z"}
+
+    books = Books()
+    books.book(fill("before", "BUY", "1"), "momentum")
+    told = [fill("earlier", "BUY", "2"), fill("exit", "SELL", "3"), fill("entry", "BUY", "4", lot="new")]
+
+    lots, cash = before_buys(books, (), told, own=["exit", "entry"])
+    kept, _ = before_buys(books, (), told[:1], own=[])
+
+    assert (lots, cash) == ({}, {"USD": Decimal(0)})
+    assert kept["old"].quantity == 3
+    assert books.lots["old"].quantity == 1
 
 
 def test_it_imports_nothing_of_the_program() -> None:

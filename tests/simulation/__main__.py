@@ -128,6 +128,8 @@ def totals(campaign: Campaign) -> Iterator[str]:
         f"{reached['records verified']} runs before both verifiers, {reached['cycles decided again']} cycles decided "
         f"again; {len(campaign.failed)} seeds broke a law"
     )
+    if campaign.judged_before:
+        yield f"{campaign.judged_before} of the seeds without a violation were judged before the judges were changed"
 
 
 def _tell(result: Result) -> None:

@@ -16,16 +16,10 @@ from tests.simulation.run import Result, run
 from tests.simulation.swarm import draw_plan
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = (
-    "core",
-    "runner",
-    "config",
-    "tools",
-    "tests/simulation",
-    "tests/loopback",
-    "tests/fakes",
-    "tests/independent_checker",
-)
+PLAYED = ("core", "runner", "config", "tools", "tests/simulation", "tests/loopback", "tests/fakes")
+JUDGES = ("tests/independent_checker",)
+"""They read what was written, and take no part in what is played."""
+BOOKKEEPERS = tuple(f"tests/simulation/{name}.py" for name in ("__main__", "campaign", "shrink"))
 RUNS_PER_PROCESS = 25
 """A worker is replaced after so many runs: whatever one leaves behind does not reach many."""
 
@@ -41,6 +35,8 @@ class Campaign:
     reached: Counter[str] = field(default_factory=Counter)
     failed: dict[int, list[str]] = field(default_factory=dict)
     roots: dict[int, str] = field(default_factory=dict)
+    judged_before: int = 0
+    """Seeds without a violation by the word of judges that were changed since."""
 
     def take(self, result: Result) -> None:
         self.seeds += 1
@@ -54,12 +50,22 @@ class Campaign:
 
 def code_hash() -> str:
     """Return what tells one state of program and simulation from another; tests alone do not change what is played."""
+    return _hash_of(PLAYED)
+
+
+def judge_hash() -> str:
+    """Return what tells one state of the judges from another."""
+    return _hash_of(JUDGES)
+
+
+def _hash_of(folders: Sequence[str]) -> str:
     digest = hashlib.sha256()
-    for folder in SOURCES:
+    for folder in folders:
         for path in sorted((ROOT / folder).rglob("*")):
-            is_played = "regressions" not in path.parts and not path.name.startswith("test_")
-            if is_played and path.suffix in (".py", ".yaml", ".json"):
-                digest.update(f"{path.relative_to(ROOT)}\0".encode())
+            name = path.relative_to(ROOT).as_posix()
+            is_test = "regressions" in path.parts or path.name.startswith("test_")
+            if path.suffix in (".py", ".yaml", ".json") and not is_test and name not in BOOKKEEPERS:
+                digest.update(f"{name}\0".encode())
                 digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -70,18 +76,22 @@ def play_all(
     """
     Play the seeds that a file of results does not have yet, and add theirs to it.
 
+    A seed that broke a law by the word of other judges is played again, for those of now; one that broke none is not.
+
     Raises:
         ValueError: The file is of another state of the code, or of other lengths.
     """
     campaign = Campaign(minutes)
     wanted = dict.fromkeys(seeds)
-    for result in _known(resume, minutes):
-        if result.seed in wanted:
+    judges = judge_hash()
+    for result, judge in _known(resume, minutes):
+        if result.seed in wanted and (judge == judges or not result.violations):
             campaign.take(result)
+            campaign.judged_before += judge != judges
             del wanted[result.seed]
     for result in _results(list(wanted), minutes, jobs):
         if resume is not None:
-            _keep(resume, result)
+            _keep(resume, result, judges)
         campaign.take(result)
         progress(campaign, result)
     return campaign
@@ -123,8 +133,12 @@ def _play(seed: int, minutes: int) -> Result:
 # --- the file of results ----------------------------------------------------------------------------------------------
 
 
-def _known(path: Path | None, minutes: int) -> Iterator[Result]:
-    """Yield the results that a file has; what a kill tore off at its end is cut off, so that the next one fits."""
+def _known(path: Path | None, minutes: int) -> Iterator[tuple[Result, str]]:
+    """
+    Yield the results that a file has, and the hash of who judged them.
+
+    What a kill tore off at its end is cut off, so that the next one fits.
+    """
     if path is None:
         return
     content = path.read_bytes() if path.exists() else b""
@@ -142,13 +156,14 @@ def _known(path: Path | None, minutes: int) -> Iterator[Result]:
     os.truncate(path, len(whole))
     for line in lines:
         document = json.loads(line)
-        yield Result(**{**document, "reached": Counter(document["reached"]), "strikes": []})
+        judge = document.pop("judge", "")
+        yield Result(**{**document, "reached": Counter(document["reached"]), "strikes": []}), judge
 
 
-def _keep(path: Path, result: Result) -> None:
+def _keep(path: Path, result: Result, judge: str) -> None:
     document = {name: getattr(result, name) for name in Result.__dataclass_fields__ if name != "strikes"}
     with path.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(document) + "\n")
+        stream.write(json.dumps({**document, "judge": judge}) + "\n")
 
 
 @dataclass(slots=True)

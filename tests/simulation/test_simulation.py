@@ -4,6 +4,7 @@ A few short seeds for every commit, every schedule that once broke a law, and pr
 Longer: `python -m tests.simulation --seeds 1..100`.
 """
 
+import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -115,6 +116,26 @@ def test_a_campaign_goes_on_where_its_file_ends(tmp_path: Path) -> None:
     assert whole.seeds == 3
     with pytest.raises(ValueError, match="choose another file"):
         play_all([1], 4, 1, file, lambda _campaign, _result: None)
+
+
+def test_a_seed_that_broke_a_law_is_played_again_when_the_judges_were_changed_and_no_other(tmp_path: Path) -> None:
+    file, played = tmp_path / "results.jsonl", []
+    play_all([1, 2], 3, 1, file, lambda _campaign, _result: None)
+    head, good, bad = file.read_text().splitlines()
+    broken = json.dumps({**json.loads(bad), "violations": ["audit: positions_cap"]})
+    by_others = json.dumps({**json.loads(broken), "judge": "others"})
+
+    file.write_text("\n".join([head, good, broken, ""]))
+    of_these = play_all([1, 2], 3, 1, file, lambda _campaign, result: played.append(result.seed))
+    file.write_text("\n".join([head, json.dumps({**json.loads(good), "judge": "others"}), by_others, ""]))
+    again = play_all([1, 2], 3, 1, file, lambda _campaign, result: played.append(result.seed))
+    at_last = play_all([1, 2], 3, 1, file, lambda _campaign, result: played.append(result.seed))
+
+    assert list(of_these.failed) == [2]
+    assert played == [2]
+    assert [(campaign.failed, campaign.judged_before, campaign.seeds) for campaign in (again, at_last)] == [
+        ({}, 1, 2)
+    ] * 2
 
 
 def test_wrong_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
