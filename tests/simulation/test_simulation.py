@@ -7,6 +7,7 @@ Longer: `python -m tests.simulation --seeds 1..100`.
 import json
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from unittest.mock import patch
 
@@ -18,9 +19,10 @@ from runner.orders.sending import Sender
 from tests.simulation.__main__ import main
 from tests.simulation.campaign import play_all
 from tests.simulation.plan import Disturbance, Plan, load, save
-from tests.simulation.run import Result, run
+from tests.simulation.run import Result, folder_of, run
 from tests.simulation.shrink import shrink
 from tests.simulation.swarm import draw_plan
+from tests.simulation.world import open_world
 
 REGRESSIONS = sorted((Path(__file__).parent / "regressions").glob("*.json"))
 MINUTES = 60
@@ -136,6 +138,20 @@ def test_a_seed_that_broke_a_law_is_played_again_when_the_judges_were_changed_an
     assert [(campaign.failed, campaign.judged_before, campaign.seeds) for campaign in (again, at_last)] == [
         ({}, 1, 2)
     ] * 2
+
+
+def test_an_end_that_comes_early_is_ordered_anew() -> None:
+    plan = draw_plan(2, 30).with_only([])
+    with folder_of(plan.seed, None) as folder, open_world(plan, folder) as world:
+        clock = world.desk.clock
+        cut_short = plan.begins_at + timedelta(minutes=3)
+        world.desk.at(2.5, lambda: clock.wait_until(cut_short, lambda: False))
+        world.desk.at(9.0, lambda: pytest.fail("it runs on, although minute 3 has passed"))
+
+        world.play_until(3)
+
+        assert world.desk.starts == 2, "its end did not come early"
+        assert world.desk.minutes() >= 3
 
 
 def test_wrong_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -146,13 +146,31 @@ class World:
     # --- playing ------------------------------------------------------------------------------------------------------
 
     def play_until(self, minute: float) -> None:
-        """Let the bot run until a moment, and start it again whatever ends it before."""
-        self.desk.at(minute, lambda: self.stop("the time is up"))
+        """
+        Let the bot run until a moment, and start it again whatever ends it before.
+
+        Its end may come early: a wait that is cut short does what it waited for. It is then ordered anew.
+        """
+        is_ordered = False
+
+        def end() -> None:
+            nonlocal is_ordered
+            is_ordered = False
+            self.stop("the time is up")
+
+        def order_end() -> None:
+            nonlocal is_ordered
+            if not is_ordered:
+                is_ordered = True
+                self.desk.at(minute, end)
+
+        order_end()
         for _ in range(IDLE_STARTS_MAX):
             while self.before_next_start:
                 self.before_next_start.pop(0)()
             if self.desk.minutes() >= minute:
                 return
+            order_end()
             self._run()
             self._rest(self.pause, minute)
             self.pause = timedelta(0)
