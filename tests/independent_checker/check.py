@@ -156,7 +156,8 @@ class _Pass:
         Return the entries that may still fill, as many as the line counts beside sells, in each way to choose them.
 
         Those in doubt are open for certain; of the others it is rather the latest, and those with the least left. Where
-        fills may lag it may as well be those that cross: they are over at once, and open until their fills come.
+        fills may lag it may as well be those that cross: they are over at once, and open until their fills come. So is
+        one of this line that has filled whole, until it is seen to be over.
         """
         reconcile = body["reconcile"]
         alive = [item for item in [*self.resting, *buys] if item.outcome not in DEAD and item.filled < item.size]
@@ -165,6 +166,8 @@ class _Pass:
         readings = [alive]
         if self.fills_may_lag:
             readings.append(sorted(alive, key=lambda item: item.order["order_type"] != "limit_ioc"))
+            whole = [item for item in buys if item.outcome not in DEAD and item.filled == item.size]
+            readings += [[*whole, *reading] for reading in readings if whole]
         if (reconcile or {}).get("unknown_orders"):
             for reading in readings:
                 reading.sort(key=lambda item: item.outcome not in (None, "UNKNOWN"))

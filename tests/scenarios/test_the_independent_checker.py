@@ -283,6 +283,36 @@ def test_a_run_that_passed_a_limit_is_named(name: str, morning: Lines, tmp_path:
     assert name.partition(" (")[0] in codes_of(sealed(morning, tmp_path / "audit.jsonl"), config)
 
 
+@pytest.mark.parametrize(("open_beside_guards", "is_named"), [(1, False), (2, True)])
+def test_an_order_that_has_filled_may_be_the_one_that_is_open_where_the_exchange_is_slow(
+    morning: Lines, tmp_path: Path, open_beside_guards: int, is_named: bool
+) -> None:
+    lines = copy.deepcopy(morning)
+    place, order = next(
+        (place, order)
+        for place, line in enumerate(lines)
+        for order in line["execution"]["orders"]
+        for fill in line["execution"]["fills"]
+        if place > 1 and order["side"] == "BUY"
+        if fill["client_order_id"] == order["client_order_id"] and fill["size"] == order["size"]
+    )
+    before, line = lines[place - 1], lines[place]
+    left = {**order, "client_order_id": "before", "order_id": "before", "lot": "before"}
+    left["size"] = str(Decimal(order["size"]) * 10)
+    before["execution"]["orders"].append(left)
+    changed(line["execution"], orders=[order])
+    guards = [sum(item["guards"] for item in shown["protection"] or ()) for shown in (before, line)]
+    changed(before["reconcile"], open_orders=guards[0] + 1)
+    changed(line["reconcile"], open_orders=guards[1] + open_beside_guards)
+    path = sealed(lines, tmp_path / "audit.jsonl")
+
+    violations = check(path, SHIPPED, fills_may_lag=True).violations
+
+    found = [(violation.line, violation.code) for violation in violations]
+    assert (place, "product_cap") in found, "the order before is not one that counts"
+    assert ((place + 1, "product_cap") in found) is is_named
+
+
 @pytest.mark.parametrize("is_cut_off", [False, True])
 def test_a_purchase_needs_an_equity_that_was_known_but_a_cut_off_line_cannot_tell(
     morning: Lines, tmp_path: Path, is_cut_off: bool
