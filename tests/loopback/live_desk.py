@@ -38,6 +38,7 @@ from runner.wiring import Configuration, load_configuration, open_desk
 from tests.config_files import shipped_documents, write_config
 from tests.fakes.scripted_clock import ScriptedClock
 from tests.loopback.owner import CASH, COINS, Owner
+from tests.loopback.stamped_tokens import tokens_stamped_by
 from tests.loopback.wires import BreakableWire, PowerCut
 from tests.loopback.witness import Limits, Witness
 from tests.profiles import BUSY
@@ -170,14 +171,13 @@ def open_live_desk(
     changes: Mapping[str, object] | None = None,
     begin: datetime = MONDAY,
     key: AccountKey | None = None,
-    real_tokens: bool = True,
     is_durable: bool = False,
 ) -> Iterator[LiveDesk]:
     """
     Open an exchange and an account with the bot's capital in it, beside the owner's money; nothing runs yet.
 
     `key` None: one is made, and the bot finds it in a file; else it has to be told by `environ`.
-    `real_tokens`: they are stamped in real time, as the official SDK does it, and judged by that.
+    The official SDK stamps its tokens by the exchange's clock, so that a machine that is paused spoils none.
     """
     clock = ScriptedClock(begin)
     key_file = folder / "coinbase_key.json"
@@ -191,8 +191,7 @@ def open_live_desk(
         market_documents = shipped_documents({**BUSY, "app.simulation.products": products, **(changes or {})})
         write_config(folder / "config", market_documents)
         settings = load_configuration(folder / "config").settings
-        token_now = SystemClock().now if real_tokens else clock.now
-        exchange = _exchange(settings, clock, key, token_now, seed=seed, behaviour=behaviour)
+        exchange = _exchange(settings, clock, key, seed=seed, behaviour=behaviour)
         witness = _witness(folder, settings, clock, exchange)
         if over_sockets:
             server = stack.enter_context(LoopbackServer(witness))
@@ -205,6 +204,7 @@ def open_live_desk(
         live = _live_settings(url, key_file)
         documents = shipped_documents({**BUSY, "app.simulation.products": products, **live, **(changes or {})})
         write_config(folder / "config", documents)
+        stack.enter_context(tokens_stamped_by(clock.now))
         yield LiveDesk(
             folder=folder,
             clock=clock,
@@ -232,7 +232,6 @@ def _exchange(
     settings: Settings,
     clock: ScriptedClock,
     key: AccountKey,
-    token_now: Callable[[], datetime],
     *,
     seed: int,
     behaviour: Behaviour | None,
@@ -249,7 +248,6 @@ def _exchange(
         keys=[key.api_key],
         faults=FaultPlan(seed),
         behaviour=behaviour,
-        token_now=token_now,
     )
 
 

@@ -4,13 +4,17 @@ LIVE against the exchange's own books: the whole program, bad days included, and
 The runs are played once and read by all tests. Longer ones: `python -m tests.loopback.day --help`.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from runner.adapters.simulated_coinbase.faults import Fault
+from tests.loopback.live_desk import open_live_desk
+from tests.loopback.oracle import lines_of
 from tests.loopback.runs import Outcome, Plan, run
 from tests.loopback.storms import LIES, STEADY, STORMS
 
@@ -98,3 +102,17 @@ def test_an_exchange_that_names_somebody_elses_order_as_ours_stops_the_bot_and_n
     assert outcome.states["HALTED"] > 10
     assert outcome.alerts["account_differs"] > 10
     assert outcome.refused_starts == Counter()
+
+
+def test_a_machine_whose_clock_jumps_spoils_no_token(tmp_path: Path) -> None:
+    moments = itertools.count(start=4_000_000_000, step=1000)
+    with (
+        patch("time.time", lambda: float(next(moments))),
+        open_live_desk(tmp_path, seed=3, over_sockets=False, products=3) as desk,
+    ):
+        desk.play(3)
+
+    lines = lines_of(desk)
+    assert len(lines) == 3
+    assert [line["metrics"]["exchange_api_errors_total"] for line in lines] == [{}] * 3
+    assert [line["api"]["errors"] for line in lines] == [0, 0, 0]

@@ -346,7 +346,6 @@ def open_world(plan: Plan, folder: Path) -> Iterator[World]:
                 changes=plan.changes,
                 begin=plan.begins_at,
                 key=key,
-                real_tokens=plan.is_signed,
             )
         )
         clock = WanderingClock(desk.clock)
